@@ -1,0 +1,83 @@
+"""Reference networks: weights and inputs made by rule, and what the official implementations answer to them."""
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ReferenceNetwork:
+    """Hold what is known of one official network."""
+
+    name: str
+    salt: str
+    params: int
+    macs: int  # multiply-adds for input_shape
+    input_shape: tuple[int, ...]
+    keys: dict[
+        str, tuple[tuple[int, ...], str]
+    ]  # official state-dict key -> (shape, dtype), in the official order
+    samples: dict[str, NDArray[np.float32]]  # output -> evenly spaced values of the flattened array
+    shapes: dict[str, tuple[int, ...]]  # output -> shape, in the official order
+    stds: dict[str, float]
+
+    def input(self) -> NDArray[np.float32]:
+        """Make the input that the official network was run on."""
+        return _generator(self.salt, "input").standard_normal(self.input_shape).astype(np.float32)
+
+    def weights(self) -> dict[str, NDArray[np.generic]]:
+        """Make every tensor of the state dict."""
+        return {key: _tensor(self.salt, key, shape, dtype) for key, (shape, dtype) in self.keys.items()}
+
+    def deviation(self, outputs: Mapping[str, NDArray[np.float32]]) -> float:
+        """Return the largest difference over all outputs, in standard deviations of the official output."""
+        shapes = {name: array.shape for name, array in outputs.items()}
+        if list(shapes.items()) != list(self.shapes.items()):
+            raise AssertionError(f"{self.name}: expected outputs {self.shapes}, got {shapes}")
+        return max(self._deviation(name, array) for name, array in outputs.items())
+
+    def _deviation(self, name: str, array: NDArray[np.float32]) -> float:
+        flat = array.ravel().astype(np.float64)
+        index = np.linspace(0, flat.size - 1, min(flat.size, 2048)).astype(np.int64)
+        return float(np.abs(flat[index] - self.samples[name]).max() / self.stds[name])
+
+
+def load_network(reference_dir: Path, name: str) -> ReferenceNetwork:
+    """Read one network of `reference_dir/models`."""
+    facts = json.loads((reference_dir / "models" / f"{name}.json").read_text())
+    with np.load(reference_dir / "models" / f"{name}.npz") as samples:
+        return ReferenceNetwork(
+            name=name,
+            salt=facts["salt"],
+            params=facts["params"],
+            macs=facts["macs"],
+            input_shape=tuple(facts["input_shape"]),
+            keys={key: (tuple(shape), dtype) for key, shape, dtype in facts["state_dict"]},
+            samples={key: samples[key] for key in samples.files},
+            shapes={key: tuple(output["shape"]) for key, output in facts["outputs"].items()},
+            stds={key: output["std"] for key, output in facts["outputs"].items()},
+        )
+
+
+def _generator(salt: str, key: str) -> np.random.Generator:
+    return np.random.default_rng(zlib.crc32(f"{salt}:{key}".encode()))
+
+
+def _tensor(salt: str, key: str, shape: tuple[int, ...], dtype: str) -> NDArray[np.generic]:
+    if not dtype.startswith("float"):
+        return np.zeros(shape, dtype)
+    rng = _generator(salt, key)
+    if len(shape) >= 2:
+        values = rng.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))
+    elif "relu" in key.lower():
+        values = rng.uniform(0.1, 0.4, shape)
+    elif key.endswith(("running_var", "weight")):
+        values = rng.uniform(0.5, 1.5, shape)
+    else:
+        values = rng.standard_normal(shape) * 0.1
+    return values.astype(np.float32)
