@@ -1,0 +1,1 @@
+"""Torch networks shared by model plugins: nothing outside this folder and `net.py` files needs torch."""
