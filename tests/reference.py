@@ -1,13 +1,17 @@
-"""Reference networks: weights and inputs made by rule, and what the official implementations answer to them."""
+"""Reference networks: weights and inputs made by rule, and what the official implementations answer."""
 
 import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -19,9 +23,7 @@ class ReferenceNetwork:
     params: int
     macs: int  # multiply-adds for input_shape
     input_shape: tuple[int, ...]
-    keys: dict[
-        str, tuple[tuple[int, ...], str]
-    ]  # official state-dict key -> (shape, dtype), in the official order
+    keys: dict[str, tuple[tuple[int, ...], str]]  # state dict: key -> (shape, dtype), in the official order
     samples: dict[str, NDArray[np.float32]]  # output -> evenly spaced values of the flattened array
     shapes: dict[str, tuple[int, ...]]  # output -> shape, in the official order
     stds: dict[str, float]
@@ -30,7 +32,7 @@ class ReferenceNetwork:
         """Make the input that the official network was run on."""
         return _generator(self.salt, "input").standard_normal(self.input_shape).astype(np.float32)
 
-    def weights(self) -> dict[str, NDArray[np.generic]]:
+    def weights(self) -> dict[str, NDArray[Any]]:
         """Make every tensor of the state dict."""
         return {key: _tensor(self.salt, key, shape, dtype) for key, (shape, dtype) in self.keys.items()}
 
@@ -64,11 +66,28 @@ def load_network(reference_dir: Path, name: str) -> ReferenceNetwork:
         )
 
 
+def run_torch(module: "nn.Module", reference: ReferenceNetwork) -> dict[str, NDArray[np.float32]]:
+    """Load the reference weights, which must fit the state dict exactly, and run the reference input."""
+    import torch
+
+    keys = {
+        key: (tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+        for key, tensor in module.state_dict().items()
+    }
+    assert keys == reference.keys, sorted(set(keys.items()) ^ set(reference.keys.items()))[:8]
+    assert sum(p.numel() for p in module.parameters()) == reference.params
+    module.load_state_dict({key: torch.from_numpy(value) for key, value in reference.weights().items()})
+    with torch.inference_mode():
+        outputs = module.eval()(torch.from_numpy(reference.input()))
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    return {name: output.numpy() for name, output in zip(reference.shapes, outputs, strict=True)}
+
+
 def _generator(salt: str, key: str) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32(f"{salt}:{key}".encode()))
 
 
-def _tensor(salt: str, key: str, shape: tuple[int, ...], dtype: str) -> NDArray[np.generic]:
+def _tensor(salt: str, key: str, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
     if not dtype.startswith("float"):
         return np.zeros(shape, dtype)
     rng = _generator(salt, key)
@@ -80,4 +99,4 @@ def _tensor(salt: str, key: str, shape: tuple[int, ...], dtype: str) -> NDArray[
         values = rng.uniform(0.5, 1.5, shape)
     else:
         values = rng.standard_normal(shape) * 0.1
-    return values.astype(np.float32)
+    return np.asarray(values, np.float32)
