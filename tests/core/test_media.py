@@ -1,0 +1,209 @@
+import os
+import struct
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from faceport import media
+from faceport.errors import FaceportError, ImageError
+
+
+def scene(height: int = 60, width: int = 80) -> np.ndarray:
+    # Smooth, so that JPEG keeps it; red grows to the right, blue downwards.
+    y, x = np.mgrid[:height, :width]
+    return np.stack([x * 255 / width, np.full_like(x, 90), y * 255 / height], axis=-1).astype(np.uint8)
+
+
+def with_orientation(jpeg: bytes, orientation: int) -> bytes:
+    tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+    exif = b"Exif\0\0" + tiff
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
+
+
+@pytest.mark.parametrize("suffix", media.PICTURES)
+def test_what_is_written_is_read_back_as_rgb(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"picture{suffix}"
+    media.write_picture(path, scene())
+    picture = media.decode(path)
+    assert picture.shape == (60, 80, 3)
+    assert picture.dtype == np.uint8
+    np.testing.assert_allclose(picture.astype(int), scene(), atol=6)
+    np.testing.assert_array_equal(picture, media.decode(path.read_bytes()))
+
+
+def test_decoding_agrees_with_imread(tmp_path: Path) -> None:
+    path = tmp_path / "rotated.jpg"
+    path.write_bytes(with_orientation(media.encode(scene()), 6))
+    picture = media.decode(path)
+    assert picture.shape == (80, 60, 3)  # EXIF 6: turned by a quarter
+    np.testing.assert_array_equal(picture, cv2.imread(str(path))[..., ::-1])
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_grey_and_transparent_pictures_become_rgb(tmp_path: Path, channels: int) -> None:
+    path = tmp_path / "picture.png"
+    cv2.imwrite(str(path), np.full((5, 7, channels), 128, np.uint8))
+    np.testing.assert_array_equal(media.decode(path), np.full((5, 7, 3), 128))
+
+
+def test_unicode_path(tmp_path: Path) -> None:
+    path = tmp_path / "görüntü 写真 🙂.png"
+    media.write_picture(path, scene())
+    np.testing.assert_array_equal(media.decode(str(path)), scene())
+
+
+@pytest.mark.parametrize("suffix", media.PICTURES)
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.9, 0.99])
+def test_truncated_picture_is_named_and_refused(tmp_path: Path, suffix: str, kept: float) -> None:
+    data = media.encode(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8), suffix)
+    path = tmp_path / f"half{suffix}"
+    path.write_bytes(data[: int(len(data) * kept)])
+    with pytest.raises(ImageError, match=f"half{suffix}: .*damaged or truncated"):
+        media.decode(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty"),
+        (b"<html>404</html>", "not a picture"),
+        (b"\xff\xd8\xff", "damaged or truncated"),
+    ],
+)
+def test_unreadable_picture_is_named_with_the_reason(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "odd.jpg"
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=f"odd.jpg: .*{reason}"):
+        media.decode(path)
+    with pytest.raises(ImageError, match=f"from a zip: .*{reason}"):
+        media.decode(content, name="from a zip")
+
+
+def test_missing_picture_and_folder_in_its_place(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"gone\.jpg: .*No such file"):
+        media.decode(tmp_path / "gone.jpg")
+    with pytest.raises(ImageError, match=f"{tmp_path.name}: .*directory"):
+        media.decode(tmp_path)
+
+
+def test_pictures_are_found_below_nested_folders_in_order(tmp_path: Path) -> None:
+    wanted = ["A.JPG", "a/1.png", "a/b/2.TIFF", "a/c.webp", "b.jpeg", "z.bmp"]
+    for name in [*wanted, "notes.txt", "._A.JPG", ".cache/x.jpg", "a/movie.mp4"]:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert list(media.find_pictures(tmp_path)) == wanted
+
+
+def test_linked_folders_are_followed_and_loops_are_not(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "x.jpg").touch()
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "linked").symlink_to(tmp_path / "data")
+    (tmp_path / "root" / "loop").symlink_to(tmp_path / "root")
+    assert list(media.find_pictures(tmp_path / "root")) == ["linked/x.jpg"]
+
+
+@pytest.fixture(params=[".mp4", ".avi"])
+def video(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    path = tmp_path / f"clip{request.param}"
+    with media.VideoWriter(path, fps=10) as writer:
+        for index in range(20):  # brightness tells the frame
+            writer.write(np.full((48, 64, 3), 10 * index, np.uint8))
+    return path
+
+
+def test_video_frames_come_in_order_with_names(video: Path) -> None:
+    samples = list(media.read_video(video))
+    assert [sample.id for sample in samples[::19]] == [f"{video.name}#000000", f"{video.name}#000019"]
+    assert len(samples) == media.probe_video(video).frames == 20
+    assert media.probe_video(video).fps == pytest.approx(10)
+
+
+def test_video_frames_may_be_looked_at_in_any_thread_and_order(video: Path) -> None:
+    samples = list(media.read_video(video))
+    with ThreadPoolExecutor(4) as pool:
+        means = list(pool.map(lambda sample: sample.image.mean(), samples[::-1]))[::-1]
+    np.testing.assert_allclose(means, 10 * np.arange(20), atol=5)
+
+
+def test_every_nth_frame(video: Path) -> None:
+    samples = list(media.read_video(video, every=6))
+    assert [sample.id[-6:] for sample in samples] == ["000000", "000006", "000012", "000018"]
+    np.testing.assert_allclose([sample.image.mean() for sample in samples], [0, 60, 120, 180], atol=5)
+
+
+def test_video_colours_survive(tmp_path: Path) -> None:
+    path = tmp_path / "red.avi"
+    with media.VideoWriter(path) as writer:
+        writer.write(np.full((48, 64, 3), (200, 30, 30), np.uint8))
+    (sample,) = media.read_video(path)
+    np.testing.assert_allclose(sample.image.mean(axis=(0, 1)), (200, 30, 30), atol=12)
+
+
+def test_video_that_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "bad.mp4"
+    with pytest.raises(FaceportError, match=r"bad\.mp4: there is no such video"):
+        next(media.read_video(path))
+    path.write_bytes(b"no video at all")
+    with pytest.raises(FaceportError, match=r"bad\.mp4: not a video.*15 bytes"):
+        next(media.read_video(path))
+
+
+def test_frames_of_another_size_are_refused(tmp_path: Path) -> None:
+    with media.VideoWriter(tmp_path / "clip.mp4") as writer:
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+        with pytest.raises(FaceportError, match="one size"):
+            writer.write(np.zeros((64, 48, 3), np.uint8))
+
+
+def test_formats_that_cannot_be_written_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FaceportError, match=r"'\.gif'.*\.png"):
+        media.write_picture(tmp_path / "x.gif", scene())
+    with pytest.raises(FaceportError, match=r"'\.wmv'.*\.mp4"):
+        media.VideoWriter(tmp_path / "x.wmv")
+
+
+def test_folder_that_does_not_exist_is_named_when_writing(tmp_path: Path) -> None:
+    with pytest.raises(FaceportError, match=r"x\.png: cannot be written: No such file"):
+        media.write_picture(tmp_path / "gone" / "x.png", scene())
+    with (
+        pytest.raises(FaceportError, match=r"x\.mp4: OpenCV cannot write"),
+        media.VideoWriter(tmp_path / "gone" / "x.mp4") as writer,
+    ):
+        writer.write(scene())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is a Linux device")
+def test_full_disk_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    path.symlink_to("/dev/full")
+    with pytest.raises(FaceportError, match=r"x\.png: cannot be written: No space left"):
+        media.write_picture(path, scene())
+
+
+def test_opencv_without_libgl_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "cv2.py").write_text(
+        "raise ImportError('libGL.so.1: cannot open shared object file: No such file or directory')"
+    )
+    program = (
+        "from faceport.errors import FaceportError\n"
+        "try:\n    import faceport.media\nexcept FaceportError as error:\n    print(error)"
+    )
+    source = str(Path(media.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), source])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "libGL.so.1" in done.stdout
+    assert "apt-get install libgl1" in done.stdout
+    assert "opencv-python-headless" in done.stdout
+    assert done.stdout.count("\n") == 1
