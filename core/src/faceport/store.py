@@ -29,7 +29,7 @@ def cache_dir() -> Path:
         return Path(given).expanduser()
     from platformdirs import user_cache_path
 
-    return user_cache_path("faceport")
+    return Path(user_cache_path("faceport"))
 
 
 def digest(value: Any) -> str:

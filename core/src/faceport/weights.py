@@ -131,8 +131,8 @@ def _download(source: str, place: Path, sha256: str) -> None:
                 raise requests.ConnectionError(f"the connection closed after {got} of {total} bytes")
     except requests.RequestException as error:
         raise MissingError(
-            f"cannot download {source} ({_reason(error)}). Run the command again to go on where it stopped; without "
-            f"a network, get the file elsewhere and put it at {place}, or give model.weights=/its/path"
+            f"cannot download {source} ({_reason(error)}). Run the command again to go on where it stopped, "
+            f"or get the file elsewhere and put it at {place}, or give model.weights=/its/path"
         ) from error
     _accept(part, place, source, sha256)
     mark.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""faceport takes face models to hardware and measures what it costs."""

@@ -1,0 +1,54 @@
+"""Typed options: a dataclass is the schema, OmegaConf converts and checks, Literal lists the choices."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from faceport.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def checked(schema: type[T], values: Mapping[str, Any]) -> T:
+    """Make an instance of a dataclass from plain values, converting what converts and refusing the rest."""
+    hints = get_type_hints(schema)
+    fields = []
+    for item in dataclasses.fields(schema):
+        choices = literals(hints[item.name])
+        value = values.get(item.name)
+        if choices and item.name in values and value not in choices:
+            listed = ", ".join("null" if choice is None else str(choice) for choice in choices)
+            raise ConfigError(f"option '{item.name}' is {value!r}, it must be one of: {listed}.")
+        default = dataclasses.field(default=item.default, default_factory=item.default_factory)  # type: ignore[call-overload]
+        fields.append((item.name, Any if choices else hints[item.name], default))
+    plain = dataclasses.make_dataclass(schema.__name__, fields)  # OmegaConf knows no Literal
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(plain), OmegaConf.create(dict(values)))
+        missing = sorted(map(str, OmegaConf.missing_keys(merged)))
+        if missing:
+            raise ConfigError(f"option '{missing[0]}' must be given.")
+        content = OmegaConf.to_container(merged, resolve=True)
+        assert isinstance(content, dict)
+        return schema(**{str(key): value for key, value in content.items()})
+    except OmegaConfBaseException as error:
+        reason = str(error).split("\n")[0].rstrip(".")
+        raise ConfigError(f"option '{error.full_key or '?'}': {reason}.") from error
+    except (TypeError, ValueError) as error:  # a check of the dataclass itself
+        raise ConfigError(f"{error}.") from error
+
+
+def literals(hint: Any) -> tuple[Any, ...]:
+    """List the values that a Literal, alone or with None, allows; empty for any other type."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    if get_origin(hint) in (Union, UnionType):
+        inner = [part for part in get_args(hint) if part is not NoneType]
+        if len(inner) == 1 and get_origin(inner[0]) is Literal and NoneType in get_args(hint):
+            return (*get_args(inner[0]), None)
+    return ()
