@@ -51,7 +51,8 @@ def decode(picture: str | os.PathLike[str] | bytes, name: str = "") -> Image:
         if head.startswith(_SIGNATURES):
             raise ImageError(f"{name}: the picture is damaged or truncated ({data.size} bytes)")
         raise ImageError(f"{name}: not a picture that OpenCV can read (it starts with {head!r})")
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    image: Image = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return image
 
 
 def is_picture(path: str | os.PathLike[str]) -> bool:
