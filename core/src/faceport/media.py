@@ -77,9 +77,11 @@ def _walk(folder: str, prefix: str, above: tuple[str, ...]) -> Iterator[str]:
     real = os.path.realpath(folder)
     if real in above:
         return
-    with os.scandir(folder) as listing:
-        # One folder at a time: a million pictures are never listed at once.
-        entries = sorted((entry.name, entry.is_dir()) for entry in listing if entry.name[0] != ".")
+    try:
+        with os.scandir(folder) as listing:  # one folder at a time, so that few names are held at once
+            entries = sorted((entry.name, entry.is_dir()) for entry in listing if entry.name[0] != ".")
+    except OSError as error:
+        raise FaceportError(f"{folder}: cannot be listed: {error.strerror or error}") from error
     for name, is_folder in entries:
         if is_folder:
             yield from _walk(f"{folder}/{name}", f"{prefix}{name}/", (*above, real))

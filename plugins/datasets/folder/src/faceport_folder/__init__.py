@@ -1,0 +1,14 @@
+"""Your own pictures as a faceport dataset."""
+
+from collections.abc import Mapping
+
+from faceport.api import Dataset
+from faceport.hooks import hookimpl
+
+
+@hookimpl
+def datasets() -> Mapping[str, type[Dataset]]:
+    """Answer with the dataset class."""
+    from faceport_folder.dataset import Folder
+
+    return {"folder": Folder}
