@@ -1,0 +1,14 @@
+"""The official WIDER FACE evaluation as a faceport metric."""
+
+from collections.abc import Mapping
+
+from faceport.api import Metric
+from faceport.hooks import hookimpl
+
+
+@hookimpl
+def metrics() -> Mapping[str, type[Metric]]:
+    """Answer with the metric class."""
+    from faceport_widerface_metric.metric import WiderFaceAP
+
+    return {"widerface_ap": WiderFaceAP}
