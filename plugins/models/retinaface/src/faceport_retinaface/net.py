@@ -82,7 +82,8 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, channels, H, W) to (B, H * W * anchors * values), cells row by row."""
-        return self.conv1x1(x).permute(0, 2, 3, 1).flatten(1)
+        values: Tensor = self.conv1x1(x)
+        return values.permute(0, 2, 3, 1).flatten(1)
 
 
 class RetinaFaceNet(nn.Module):

@@ -1,0 +1,1 @@
+"""Numpy and OpenCV shared by models: pictures to tensors, boxes, crops."""
