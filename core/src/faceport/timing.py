@@ -1,0 +1,67 @@
+"""Durations in a histogram of constant size: percentiles to one per cent, and histograms can be added."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import Counter
+from collections.abc import Mapping
+
+STEP = math.log(1.01)  # neighbouring buckets differ by one per cent
+SHORTEST = 1e-7  # seconds
+
+
+class Histogram:
+    """Count durations in buckets that grow by one per cent."""
+
+    def __init__(self) -> None:
+        self.buckets: Counter[int] = Counter()
+        self.count = 0
+        self.items = 0
+        self.total = 0.0  # seconds
+
+    def add(self, seconds: float, items: int = 1) -> None:
+        """Count one duration in which so many items were done."""
+        self.buckets[int(math.log(max(seconds, SHORTEST) / SHORTEST) / STEP)] += 1
+        self.count += 1
+        self.items += items
+        self.total += seconds
+
+    def percentile(self, share: float) -> float:
+        """Find the duration, in seconds, below which the given share (0..1) of them lies."""
+        left = share * self.count
+        for bucket in sorted(self.buckets):
+            left -= self.buckets[bucket]
+            if left <= 0:
+                return SHORTEST * math.exp((bucket + 0.5) * STEP)
+        return 0.0
+
+    def summary(self) -> dict[str, float]:
+        """Give count, items, total seconds, and milliseconds per run as mean and percentiles."""
+        return {
+            "count": self.count,
+            "items": self.items,
+            "total_s": round(self.total, 6),
+            "mean_ms": round(1e3 * self.total / max(self.count, 1), 4),
+            **{f"p{round(100 * q)}_ms": round(1e3 * self.percentile(q), 4) for q in (0.5, 0.9, 0.99)},
+        }
+
+
+class Stages:
+    """Histograms by stage, filled from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stages: dict[str, Histogram] = {}
+
+    def add(self, stage: str, seconds: float, items: int = 1) -> None:
+        """Count one duration of a stage."""
+        with self._lock:
+            histogram = self._stages.get(stage)
+            if histogram is None:
+                histogram = self._stages[stage] = Histogram()
+            histogram.add(seconds, items)
+
+    def summary(self) -> Mapping[str, Mapping[str, float]]:
+        """Summarise every stage."""
+        return {name: histogram.summary() for name, histogram in sorted(self._stages.items())}
