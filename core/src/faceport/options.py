@@ -19,13 +19,13 @@ def checked(schema: type[T], values: Mapping[str, Any]) -> T:
     """Make an instance of a dataclass from plain values, converting what converts and refusing the rest."""
     hints = get_type_hints(schema)
     fields = []
-    for item in dataclasses.fields(schema):
+    for item in dataclasses.fields(schema):  # type: ignore[arg-type]
         choices = literals(hints[item.name])
         value = values.get(item.name)
         if choices and item.name in values and value not in choices:
             listed = ", ".join("null" if choice is None else str(choice) for choice in choices)
             raise ConfigError(f"option '{item.name}' is {value!r}, it must be one of: {listed}.")
-        default = dataclasses.field(default=item.default, default_factory=item.default_factory)  # type: ignore[call-overload]
+        default = dataclasses.field(default=item.default, default_factory=item.default_factory)
         fields.append((item.name, Any if choices else hints[item.name], default))
     plain = dataclasses.make_dataclass(schema.__name__, fields)  # OmegaConf knows no Literal
     try:

@@ -1,0 +1,258 @@
+"""From a model's networks to sessions of a target: export, compile, verify, open; each result kept."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from faceport.api import Artifact, Model, Network, Session, Source, Target
+from faceport.cascade import Cascade
+from faceport.engine import Engine, Settings
+from faceport.errors import FaceportError, ImageError, MissingError, explain_import
+from faceport.parity import compare_calls, worst
+from faceport.store import Store
+from faceport.types import Sample, Tensors
+
+MOST_CALLS = 8  # of each network, for the parity check
+MOST_ROWS = 8  # of each call
+ONNX_FILE = "network.onnx"
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    """Open sessions, and what they were opened from."""
+
+    sessions: Mapping[str, Session]
+    artifacts: Mapping[str, Artifact]
+
+    def close(self) -> None:
+        """Close every session."""
+        for session in self.sessions.values():
+            session.close()
+
+
+@dataclass(eq=False)
+class Builder:
+    """Compile the networks of one model for one target."""
+
+    model: Model
+    target: Target
+    target_name: str
+    samples: Iterable[Sample] = ()  # pictures to check the compiled networks on
+    count: int = 2  # how many of them
+    tolerance: float = 1e-3  # largest error, relative to the spread of the output
+    store: Store = field(default_factory=Store)
+    _calls: dict[str, list[Tensors]] | None = None
+
+    def build(self) -> Built:
+        """Compile what is not in the store and open everything."""
+        missing = self.target.missing()
+        if missing:
+            raise MissingError(f"target={self.target_name} cannot be used: {missing}")
+        artifacts = {name: self.artifact(network) for name, network in self.model.networks.items()}
+        return Built({name: self.target.open(artifact) for name, artifact in artifacts.items()}, artifacts)
+
+    def artifact(self, network: Network) -> Artifact:
+        """Find or make the compiled network."""
+        recipe = {
+            "network": network_recipe(network, self.model),
+            "target": self.target_name,
+            "target_code": code_digest(type(self.target).__module__.split(".")[0]),
+            "target_recipe": dict(self.target.recipe()),
+        }
+
+        def make(folder: Path) -> Mapping[str, Any]:
+            self.target.compile(Source(network, lambda: self.onnx(network)), folder, ())
+            about = {
+                "network": network.name,
+                "target": self.target_name,
+                "weights": dict(network.checkpoint.facts()),
+                "versions": versions(),
+            }
+            opened = self.target.open(Artifact(folder, network, about))
+            try:
+                about["runs_as"] = dict(opened.facts)
+                about["parity"] = self.parity(network, opened)
+            finally:
+                opened.close()
+            return about
+
+        entry = self.store.get("artifact", recipe, make)
+        self.accept(network, entry.manifest["parity"])
+        return Artifact(entry.path, network, entry.manifest)
+
+    def accept(self, network: Network, parity: Mapping[str, Any]) -> None:
+        """Refuse a compiled network that is too far from the reference."""
+        if "skipped" in parity:
+            return
+        output, error = worst(parity["outputs"])
+        if not error <= self.tolerance:
+            raise FaceportError(
+                f"{self.target_name} runs network '{network.name}' too far from the reference: output "
+                f"'{output}' is off by {error:.2g} of its spread, allowed is tolerance={self.tolerance:g}"
+            )
+
+    def onnx(self, network: Network) -> Path:
+        """Find or make the network as ONNX."""
+        if network.onnx is not None:
+            return network.onnx
+        require_torch(f"to export network '{network.name}'")
+
+        def make(folder: Path) -> Mapping[str, Any]:
+            from faceport.export import export_onnx
+
+            export_onnx(network, folder / ONNX_FILE)
+            return {
+                "network": network.name,
+                "weights": dict(network.checkpoint.facts()),
+                "versions": versions(),
+            }
+
+        recipe = {"network": network_recipe(network, self.model), "exporter": versions()}
+        return self.store.get("onnx", recipe, make).path / ONNX_FILE
+
+    def parity(self, network: Network, session: Session) -> dict[str, Any]:
+        """Measure a session against the fp32 reference."""
+        try:
+            reference = reference_session(network)
+        except MissingError as error:
+            return {"skipped": str(error)}
+        calls = self.calls().get(network.name, [])
+        source = "recorded" if calls else "drawn"
+        calls = calls or [network.example_inputs(batch) for batch in (1, 2)]
+        wanted = [reference.run(inputs) for inputs in calls]
+        try:
+            outputs = compare_calls(wanted, [session.run(inputs) for inputs in calls])
+        except ValueError as error:
+            raise FaceportError(
+                f"{self.target_name} answers wrongly for '{network.name}': {error}"
+            ) from error
+        return {"calls": len(calls), "inputs": source, "outputs": outputs}
+
+    def calls(self) -> Mapping[str, Sequence[Tensors]]:
+        """Record what the model asks of each network on the first samples, run by the reference."""
+        if self._calls is None:
+            found: dict[str, list[Tensors]] = defaultdict(list)
+
+            def record(name: str, inputs: Tensors) -> None:
+                if len(found[name]) < MOST_CALLS:
+                    found[name].append({key: value[:MOST_ROWS] for key, value in inputs.items()})
+
+            sessions = {name: reference_session(network) for name, network in self.model.networks.items()}
+            engine = Engine(self.model, sessions, Settings(batch_size=MOST_ROWS), record)
+            for sample in islice(self.samples, self.count):
+                try:
+                    engine.one(sample)
+                except ImageError:
+                    continue  # the run itself will name it
+            self._calls = found
+        return self._calls
+
+
+class _TorchReference(Session):
+    """A network's torch module, run as it is."""
+
+    facts: Mapping[str, str] = {}
+
+    def __init__(self, network: Network) -> None:
+        self._module = network.module()
+        self._network = network
+
+    def run(self, inputs: Tensors) -> Tensors:
+        """Run one batch."""
+        import torch
+
+        with torch.inference_mode():
+            found = self._module(*(torch.from_numpy(inputs[spec.name]) for spec in self._network.inputs))
+        outputs = found if isinstance(found, tuple | list) else (found,)
+        return {spec.name: out.numpy() for spec, out in zip(self._network.outputs, outputs, strict=True)}
+
+
+class _OnnxReference(Session):
+    """An ONNX file, run by the evaluator that defines what its operators mean."""
+
+    facts: Mapping[str, str] = {}
+
+    def __init__(self, path: Path) -> None:
+        from onnx.reference import ReferenceEvaluator
+
+        self._evaluator = ReferenceEvaluator(str(path))
+
+    def run(self, inputs: Tensors) -> Tensors:
+        """Run one batch."""
+        return dict(zip(self._evaluator.output_names, self._evaluator.run(None, dict(inputs)), strict=True))
+
+
+@lru_cache(maxsize=8)
+def reference_session(network: Network) -> Session:
+    """Open the fp32 reference of a network: its torch module, or its ONNX file where that is all there is."""
+    if network.build is None:
+        assert network.onnx is not None
+        return _OnnxReference(network.onnx)
+    require_torch("to check a compiled network against it")
+    return _TorchReference(network)
+
+
+def require_torch(why: str) -> None:
+    """Refuse in one sentence where torch is not installed."""
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        raise MissingError(
+            f"torch is needed {why}, and is not installed ({explain_import(error)}). pip install "
+            "'faceport[torch]', or compile on a machine that has it and run here with artifact=DIR"
+        ) from error
+    del torch
+
+
+def network_recipe(network: Network, model: Model) -> dict[str, Any]:
+    """Name everything that the graph and its numbers are made of."""
+    owner = _owner(network, model)
+    return {
+        "name": network.name,
+        "weights": network.checkpoint.sha256 or f"random:{network.checkpoint.seed}",
+        "options": dict(network.options),
+        "inputs": [str(spec) for spec in network.inputs],
+        "outputs": [str(spec) for spec in network.outputs],
+        "code": code_digest(type(owner).__module__.split(".")[0]),
+    }
+
+
+def _owner(network: Network, model: Model) -> Model:
+    if isinstance(model, Cascade):
+        return model.detector if network.name in model.detector.networks else model.model
+    return model
+
+
+@lru_cache(maxsize=64)
+def code_digest(package: str) -> str:
+    """Hash the source of a plugin and of the parts that it shares with others."""
+    folders = []
+    for name in (package, "faceport"):
+        spec = importlib.util.find_spec(name)
+        folders += [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
+    files = sorted(file for file in folders[0].rglob("*.py")) if folders else []
+    files += sorted(folders[-1].glob("nets/*.py"))
+    hashed = hashlib.sha256()
+    for file in files:
+        hashed.update(file.name.encode() + b"\0" + file.read_bytes())
+    return hashed.hexdigest()[:16]
+
+
+def versions(*names: str) -> dict[str, str]:
+    """Read installed versions of the packages that shape an export."""
+    found = {}
+    for name in names or ("faceport", "torch", "onnx"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,95 @@
+"""Compiled networks as a folder to carry to another machine: `compile out=DIR`, then `run artifact=DIR`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from faceport.api import Artifact, Model, Target
+from faceport.build import Built
+from faceport.errors import ConfigError, MissingError, suggest
+from faceport.store import disk_errors, read_entry, write_atomically
+
+FILE = "bundle.json"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A folder of compiled networks, and the configuration that made them."""
+
+    path: Path
+    config: Mapping[str, Any]  # model, detector, target: name and options, nothing left to look up
+    networks: Mapping[str, str]  # network -> folder
+    notes: tuple[str, ...] = ()
+
+
+def write_bundle(
+    out: Path, artifacts: Mapping[str, Artifact], config: Mapping[str, Any], notes: list[str]
+) -> Bundle:
+    """Copy artifacts and configuration into a folder, whole or not at all."""
+    if out.exists() and not (out / FILE).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"out={out} exists and is no bundle of compiled networks: choose another folder")
+    temporary = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}")
+    folders = {name: f"networks/{name}" for name in artifacts}
+    with disk_errors(out):
+        try:
+            temporary.mkdir(parents=True)
+            for name, artifact in artifacts.items():
+                shutil.copytree(artifact.path, temporary / folders[name])
+            content = {"config": config, "networks": folders, "notes": notes}
+            write_atomically(temporary / FILE, json.dumps(content, indent=2, default=str))
+            if out.exists():
+                shutil.rmtree(out)
+            temporary.rename(out)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return read_bundle(out)
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read what a bundle says of itself."""
+    try:
+        content = json.loads((path / FILE).read_text())
+        return Bundle(path, content["config"], content["networks"], tuple(content.get("notes", ())))
+    except FileNotFoundError as error:
+        raise MissingError(
+            f"artifact={path} holds no {FILE}: give the folder that `faceport compile ... out=DIR` wrote"
+        ) from error
+    except (ValueError, KeyError, OSError) as error:
+        raise MissingError(f"{path / FILE} is damaged ({error}): compile it again") from error
+
+
+def open_bundle(bundle: Bundle, model: Model, target: Target, target_name: str) -> Built:
+    """Open every network of a model from a bundle."""
+    made_for = bundle.config.get("target", {}).get("name")
+    if made_for != target_name:
+        raise ConfigError(f"{bundle.path} was compiled for target={made_for}, not for target={target_name}")
+    missing = target.missing()
+    if missing:
+        raise MissingError(f"target={target_name} cannot be used: {missing}")
+    artifacts: dict[str, Artifact] = {}
+    for name, network in model.networks.items():
+        if name not in bundle.networks:
+            raise ConfigError(
+                f"{bundle.path} holds no network '{name}'. {suggest(name, bundle.networks)} It was compiled "
+                f"for model={bundle.config.get('model', {}).get('name')}"
+            )
+        entry = read_entry(bundle.path / bundle.networks[name], "artifact")
+        if entry is None:
+            raise MissingError(
+                f"{bundle.path / bundle.networks[name]} has no readable manifest: compile it again"
+            )
+        wrong = [
+            file
+            for file, size in entry.manifest.get("files", {}).items()
+            if not (entry.path / file).is_file() or (entry.path / file).stat().st_size != size
+        ]
+        if wrong:
+            raise MissingError(f"{entry.path / wrong[0]} is missing or cut short: copy or compile it again")
+        artifacts[name] = Artifact(entry.path, network, entry.manifest)
+    return Built({name: target.open(artifact) for name, artifact in artifacts.items()}, artifacts)

@@ -1,0 +1,47 @@
+"""A detector in front of a model: one generator after the other, still one model to the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from faceport.api import Model, Network, Steps
+from faceport.errors import ConfigError
+from faceport.types import Sample
+
+
+class Cascade(Model):
+    """Find faces with one model and look at each with another."""
+
+    def __init__(self, detector: Model, model: Model) -> None:
+        super().__init__()
+        self.detector, self.model = detector, model
+        clash = set(detector.networks) & set(model.networks)
+        if clash:
+            raise ConfigError(f"detector and model both have a network '{min(clash)}': use another detector")
+        lacking = model.needs - detector.provides
+        if lacking:
+            raise ConfigError(
+                f"{type(model).__name__} needs {', '.join(sorted(lacking))}, which {type(detector).__name__} "
+                f"does not provide (it gives {', '.join(sorted(detector.provides))})"
+            )
+        self.provides = detector.provides | model.provides  # type: ignore[misc]
+        self.needs = detector.needs  # type: ignore[misc]
+
+    @property
+    def networks(self) -> Mapping[str, Network]:
+        """Networks of both."""
+        return {**self.detector.networks, **self.model.networks}
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Notes of both."""
+        return (*self.detector.notes, *self.model.notes)
+
+    def predict(self, sample: Sample) -> Steps:
+        """Let the detector's faces be what the model is told."""
+        faces = yield from self.detector.predict(sample)
+        told: Any = replace(sample, faces=faces)
+        told.__dict__["image"] = sample.image  # decoded already
+        return (yield from self.model.predict(told))

@@ -1,0 +1,46 @@
+"""Torch modules to ONNX, with the free dimensions that the network declares."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+
+from faceport.api import Network
+from faceport.errors import FaceportError
+
+OPSET = 17
+
+
+def export_onnx(network: Network, path: Path) -> None:
+    """Trace the module and write it as one ONNX file."""
+    module = network.module()
+    inputs = tuple(torch.from_numpy(tensor) for tensor in network.example_inputs().values())
+    specs = (*network.inputs, *network.outputs)
+    free = {spec.name: {i: n for i, n in enumerate(spec.shape) if isinstance(n, str)} for spec in specs}
+    try:
+        with torch.inference_mode(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the tracer warns of every shape that it reads
+            torch.onnx.export(
+                module,
+                inputs,
+                str(path),
+                input_names=[spec.name for spec in network.inputs],
+                output_names=[spec.name for spec in network.outputs],
+                dynamic_axes=free,
+                opset_version=OPSET,
+                dynamo=False,  # the other exporter takes minutes and fixes sizes that should stay free
+            )
+    except OSError:
+        raise
+    except Exception as error:
+        raise FaceportError(
+            f"network '{network.name}' cannot be exported to ONNX: {str(error).splitlines()[0]}"
+        ) from error
+    import onnx
+
+    graph = onnx.load(path)
+    onnx.checker.check_model(graph, full_check=True)
+    graph.producer_name = "faceport"
+    onnx.save(graph, path)

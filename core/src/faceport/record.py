@@ -1,0 +1,92 @@
+"""The record of a run: one JSON file that holds the numbers and everything that they depend on."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from faceport.build import Built, versions
+from faceport.errors import FaceportError
+from faceport.plugins import installed
+from faceport.store import write_atomically
+
+FILE = "record.json"
+FORMAT = 1
+
+
+def host_facts() -> dict[str, Any]:
+    """Describe this machine."""
+    return {
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+
+
+def version_facts(config: Mapping[str, Any]) -> dict[str, str]:
+    """Give the versions of the core, of the libraries under it, and of the plugins that a run used."""
+    index = installed()
+    used = dict(versions("faceport", "numpy", "opencv-python", "opencv-python-headless", "torch", "onnx"))
+    for kind in ("model", "detector", "target", "dataset"):
+        name = (config.get(kind) or {}).get("name")
+        choice = index.choices("model" if kind == "detector" else kind).get(name) if name else None
+        if choice:
+            plugin = index.plugin(choice.plugin)
+            used[plugin.distribution] = plugin.version
+    return used
+
+
+def artifact_facts(built: Built) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Describe weights, artifacts and parity of each network."""
+    weights, artifacts, parity = {}, {}, {}
+    for name, artifact in built.artifacts.items():
+        manifest = artifact.manifest
+        weights[name] = manifest.get("weights", {})
+        parity[name] = manifest.get("parity", {})
+        artifacts[name] = {
+            "key": artifact.path.name,
+            "path": str(artifact.path),
+            "created": manifest.get("created"),
+            "versions": manifest.get("versions", {}),
+            "runs_as": dict(built.sessions[name].facts),
+        }
+    return weights, artifacts, parity
+
+
+def write_record(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a record."""
+    written = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    text = json.dumps({"format": FORMAT, "written": written, **content}, indent=2, default=_plain)
+    write_atomically(path, text + "\n")
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """Read a record; None where there is none or it is damaged."""
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return None
+    except OSError as error:
+        raise FaceportError(f"cannot read the record {path}: {error.strerror}") from error
+    return content if isinstance(content, dict) else None
