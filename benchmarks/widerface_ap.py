@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from faceport.ops.boxes import iou as overlaps
 from faceport_widerface_dataset.dataset import WiderFace, WiderFaceOptions
-from faceport_widerface_metric.average_precision import ImageFaces, pixel_iou, widerface_ap
+from faceport_widerface_metric.average_precision import ImageFaces, widerface_ap
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real" / "wider"
 LEVELS = ("easy", "medium", "hard")
@@ -32,7 +33,7 @@ def straightforward_ap(images: list[ImageFaces], thresholds: int = 1000, iou: fl
             faces += kept.sum()
             if not len(image.truth) or not len(image.boxes):
                 continue
-            overlap = pixel_iou(image.boxes, image.truth)
+            overlap = overlaps(image.boxes.astype(float), image.truth.astype(float), inclusive=True)
             found = np.zeros(len(kept), bool)
             counted, matched = np.ones(len(score), bool), np.zeros(len(score))
             for i, row in enumerate(overlap):

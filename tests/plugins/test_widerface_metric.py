@@ -7,12 +7,12 @@ import pytest
 
 from faceport.api import Scored
 from faceport.errors import FaceportError
+from faceport.ops.boxes import iou
 from faceport.types import Faces
 from faceport_widerface_metric.average_precision import (
     ImageFaces,
     average_precision,
     match_image,
-    pixel_iou,
     settings_ap,
     widerface_ap,
 )
@@ -38,7 +38,7 @@ def straightforward_ap(images: list[ImageFaces], setting: int, thresholds: int =
         if not len(truth) or not len(boxes):
             continue
         found, counts, matched = set(), [], []
-        for row in pixel_iou(boxes, truth):
+        for row in iou(boxes, truth, inclusive=True):
             face = int(row.argmax())
             ignored = row[face] >= 0.5 and not kept[face, setting]
             if row[face] >= 0.5 and not ignored:
@@ -78,7 +78,8 @@ def test_equals_the_straightforward_procedure(seed: int, ordered: bool):
 
 
 def test_boxes_count_pixels_inclusively():
-    assert pixel_iou([BOX], [BOX, [30, 10, 49, 29], [29, 29, 48, 48]]).tolist() == [[1.0, 0.0, 1 / 799]]
+    half = [10, 10, 19, 29]  # half of the pixels, but less than half of the area between the coordinates
+    assert match_image([BOX], [0.9], [half], [[True]]).hits.all()
 
 
 def test_second_detection_of_a_face_is_a_false_positive():

@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from faceport.ops.boxes import iou as overlaps
+
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -50,19 +52,6 @@ class Curves(NamedTuple):
     recall: Array  # (t, s); NaN where the setting has no face
 
 
-def pixel_iou(boxes: ArrayLike, others: ArrayLike) -> Array:
-    """Compute the overlap of every box with every other, sides counted inclusively in pixels."""
-    a = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)[:, None, :]  # x1, y1, x2, y2
-    b = np.asarray(others, dtype=np.float64).reshape(-1, 4)[None, :, :]
-    width = np.minimum(a[..., 2], b[..., 2]) - np.maximum(a[..., 0], b[..., 0]) + 1
-    height = np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1]) + 1
-    intersection = np.maximum(width, 0) * np.maximum(height, 0)
-    area_a = (a[..., 2] - a[..., 0] + 1) * (a[..., 3] - a[..., 1] + 1)
-    area_b = (b[..., 2] - b[..., 0] + 1) * (b[..., 3] - b[..., 1] + 1)
-    overlap: Array = intersection / (area_a + area_b - intersection)
-    return overlap
-
-
 def match_image(
     boxes: ArrayLike, scores: ArrayLike, truth: ArrayLike, kept: ArrayLike, iou: float = 0.5
 ) -> ImageMatch:
@@ -82,7 +71,7 @@ def match_image(
     if not len(truth) or not len(boxes):
         nothing = np.zeros((len(boxes), kept.shape[1]), dtype=bool)
         return ImageMatch(scores, nothing, nothing, faces)
-    overlap = pixel_iou(boxes, truth)
+    overlap = overlaps(boxes, truth, inclusive=True)
     nearest = overlap.argmax(axis=1)
     touches = overlap[np.arange(len(boxes)), nearest] >= iou
     wanted = kept[nearest]

@@ -1,0 +1,103 @@
+"""Normalised mean error, failure rate and area under the error curve of landmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from faceport.api import Metric, Scored
+from faceport.errors import FaceportError
+from faceport.ops.bootstrap import bootstrap
+from faceport_landmarks.faces import LabelledFaces, collect
+from faceport_landmarks.nme import (
+    Array,
+    Norm,
+    Protocol,
+    area_under_curve,
+    error_curve,
+    failure_rate,
+    grid,
+    labelled_mean,
+    normalizers,
+    point_errors,
+)
+
+
+@dataclass(frozen=True)
+class LandmarkOptions:
+    """Options of the metric."""
+
+    norm: Norm = "inter_ocular"
+    protocol: Protocol = "pipnet"
+    threshold: float = 0.1  # in units of the norm
+    space: Literal["picture", "box"] = "picture"
+    points: int | None = None
+    subsets: bool = True
+    per_landmark: bool = False
+    curve: bool = False
+    bootstrap: int = 0  # rounds
+
+
+class Landmarks(Metric):
+    """Compare predicted landmarks with labelled ones."""
+
+    Options = LandmarkOptions
+    options: LandmarkOptions
+    needs = frozenset({"landmarks"})
+    truth = frozenset({"landmarks"})
+
+    def compute(self, items: Iterable[Scored]) -> Mapping[str, Any]:
+        """Give NME of the faces found, FR and AUC (faces not found have failed), and the tables asked for."""
+        options, faces = self.options, collect(items, self.options.points)
+        points = self.errors(faces)
+        errors = np.full(len(faces.found), np.inf)
+        errors[faces.found] = labelled_mean(points, axis=1)
+        result: dict[str, Any] = self.summary(errors)
+        result |= {"faces": len(errors), "not_found": int((~faces.found).sum())}
+        if options.subsets:
+            result["subsets"] = {
+                name: self.summary(errors[chosen]) | {"faces": int(chosen.sum())}
+                for name, chosen in faces.subsets.items()
+                if chosen.any()
+            }
+        if options.per_landmark:
+            result["per_landmark"] = labelled_mean(points, axis=0).tolist()
+        if options.curve:
+            levels = grid(options.threshold)
+            result["curve"] = {"error": levels.tolist(), "share": error_curve(errors, levels).tolist()}
+        if options.bootstrap:
+            result["interval"] = bootstrap(
+                lambda drawn: self.summary(errors[drawn]), len(errors), options.bootstrap
+            )
+        return result
+
+    def errors(self, faces: LabelledFaces) -> Array:
+        """Measure the faces that were found: (n, k)."""
+        truth, predicted, boxes = faces.truth, faces.predicted, faces.boxes
+        try:
+            if self.options.space == "box":
+                if boxes is None:
+                    raise ValueError("space 'box' needs the boxes of the truth")
+                # As in the published PIPNet evaluation, x and y are shares of the box's two sides.
+                sides = (boxes[:, 2:] - boxes[:, :2])[:, None]
+                truth, predicted, boxes = (
+                    truth / sides,
+                    predicted / sides,
+                    np.tile([0.0, 0.0, 1.0, 1.0], (len(boxes), 1)),
+                )
+            lengths = normalizers(truth, self.options.norm, boxes)
+            return point_errors(predicted[faces.found], truth[faces.found], lengths[faces.found])
+        except ValueError as error:
+            raise FaceportError(f"metric landmarks: {error}") from error
+
+    def summary(self, errors: Array) -> dict[str, float]:
+        """Compute the three headline numbers."""
+        found = errors[np.isfinite(errors)]
+        return {
+            "nme": float(found.mean()) if len(found) else float("nan"),
+            "fr": failure_rate(errors, self.options.threshold),
+            "auc": area_under_curve(errors, self.options.threshold, self.options.protocol),
+        }
