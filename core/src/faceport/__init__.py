@@ -1,1 +1,30 @@
 """faceport takes face models to hardware and measures what it costs."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from faceport.pipelines import Pipeline as Pipeline
+    from faceport.pipelines import pipeline as pipeline
+    from faceport.pipelines import run as run
+    from faceport.plugins import create as create
+    from faceport.types import Faces as Faces
+
+__all__ = ["Faces", "Pipeline", "create", "pipeline", "run"]
+
+_HOMES = {
+    "Faces": "types",
+    "Pipeline": "pipelines",
+    "create": "plugins",
+    "pipeline": "pipelines",
+    "run": "pipelines",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: `faceport --help` must not wait for NumPy."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'faceport' has no attribute '{name}'")
+    value = getattr(import_module(f"faceport.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -44,7 +44,7 @@ class Builder:
     """Compile the networks of one model for one target."""
 
     model: Model
-    target: Target
+    target: Target | None  # None: to export only
     target_name: str
     samples: Iterable[Sample] = ()  # pictures to check the compiled networks on
     count: int = 2  # how many of them
@@ -54,6 +54,7 @@ class Builder:
 
     def build(self) -> Built:
         """Compile what is not in the store and open everything."""
+        assert self.target is not None
         missing = self.target.missing()
         if missing:
             raise MissingError(f"target={self.target_name} cannot be used: {missing}")
@@ -62,22 +63,24 @@ class Builder:
 
     def artifact(self, network: Network) -> Artifact:
         """Find or make the compiled network."""
+        target = self.target
+        assert target is not None
         recipe = {
             "network": network_recipe(network, self.model),
             "target": self.target_name,
-            "target_code": code_digest(type(self.target).__module__.split(".")[0]),
-            "target_recipe": dict(self.target.recipe()),
+            "target_code": code_digest(type(target).__module__.split(".")[0]),
+            "target_recipe": dict(target.recipe()),
         }
 
         def make(folder: Path) -> Mapping[str, Any]:
-            self.target.compile(Source(network, lambda: self.onnx(network)), folder, ())
+            target.compile(Source(network, lambda: self.onnx(network)), folder, ())
             about = {
                 "network": network.name,
                 "target": self.target_name,
                 "weights": dict(network.checkpoint.facts()),
                 "versions": versions(),
             }
-            opened = self.target.open(Artifact(folder, network, about))
+            opened = target.open(Artifact(folder, network, about))
             try:
                 about["runs_as"] = dict(opened.facts)
                 about["parity"] = self.parity(network, opened)

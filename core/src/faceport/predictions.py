@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,9 +13,10 @@ import orjson
 
 from faceport.errors import FaceportError
 from faceport.store import disk_errors
-from faceport.types import FIELDS, Faces, Prediction
+from faceport.types import FIELDS, Faces, Prediction, Sample
 
 FILE = "predictions.jsonl"
+MOST_NAMED = 100  # failures named in a record
 ITEM_SHAPES = {"boxes": (4,), "points": (5, 2), "scores": ()}  # of one face; the others follow the data
 
 
@@ -71,8 +73,9 @@ class PredictionFile:
 
     def __init__(self, path: Path, fresh: bool = False) -> None:
         self.path = path
-        self.done: set[str] = set()
-        self.failed: dict[str, str] = {}  # id -> why
+        self.count = 0  # lines
+        self.failures = 0
+        self.named: dict[str, str] = {}  # the first failures: id -> why
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             if fresh:
@@ -92,9 +95,23 @@ class PredictionFile:
         return end
 
     def _note(self, prediction: Prediction) -> None:
-        self.done.add(prediction.id)
+        self.count += 1
         if prediction.error:
-            self.failed[prediction.id] = prediction.error
+            self.failures += 1
+            if len(self.named) < MOST_NAMED:
+                self.named[prediction.id] = prediction.error
+
+    def without_done(self, samples: Iterator[Sample]) -> Iterator[Sample]:
+        """Skip the samples that are in the file; they must be the first ones, in the same order."""
+        for prediction in islice(read_predictions(self.path), self.count):
+            sample = next(samples, None)
+            if sample is None or sample.id != prediction.id:
+                there = f"'{sample.id}'" if sample else "nothing more"
+                raise FaceportError(
+                    f"{self.path} was made from other data: it goes on with '{prediction.id}' where the "
+                    f"dataset has {there}. Start anew with fresh=true"
+                )
+        yield from samples
 
     def write(self, prediction: Prediction) -> None:
         """Append one prediction with a single system call."""
@@ -116,8 +133,3 @@ class PredictionFile:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
-
-
-def by_id(predictions: Iterator[Prediction]) -> Mapping[str, Prediction]:
-    """Index predictions; of several for one picture the last counts."""
-    return {prediction.id: prediction for prediction in predictions}

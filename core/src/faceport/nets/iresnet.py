@@ -10,7 +10,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 class ConvNorm(nn.Module):
     """Convolve, normalise and activate."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int, prelu: bool = False) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, stride: int, prelu: bool = False
+    ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False)
         self.norm: nn.Module = nn.BatchNorm2d(out_channels)

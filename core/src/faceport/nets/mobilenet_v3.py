@@ -47,7 +47,14 @@ class InvertedResidual(nn.Module):
     """Expand, filter each channel, weigh the channels, and project back without an activation."""
 
     def __init__(
-        self, in_channels: int, width: int, out_channels: int, kernel: int, stride: int, excite: bool, swish: bool
+        self,
+        in_channels: int,
+        width: int,
+        out_channels: int,
+        kernel: int,
+        stride: int,
+        excite: bool,
+        swish: bool,
     ) -> None:
         super().__init__()
         self.residual = stride == 1 and in_channels == out_channels

@@ -1,0 +1,193 @@
+"""The command `faceport`: finds the verb, keeps imports late, and turns mistakes into sentences."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from faceport.errors import ConfigError, FaceportError, explain_import, suggest
+from faceport.help import VERBS, verb_help, welcome
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run_command(sys.argv[1:]))
+
+
+def run_command(words: Sequence[str]) -> int:
+    """Run the words after `faceport`; give the exit code."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL) if hasattr(signal, "SIGPIPE") else None
+    try:
+        return _dispatch(list(words))
+    except FaceportError as error:
+        return _fail(error, str(error))
+    except KeyboardInterrupt:
+        print(
+            "\ninterrupted; what was finished is kept, the same command goes on from there", file=sys.stderr
+        )
+        return INTERRUPTED
+    except ImportError as error:
+        return _fail(error, explain_import(error))
+    except OSError as error:
+        return _fail(error, f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+
+
+def _fail(error: BaseException, sentence: str) -> int:
+    if os.environ.get("FACEPORT_DEBUG"):
+        raise error
+    print(f"error: {sentence}", file=sys.stderr)
+    return 1
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(verb_help(words[1]) if len(words) > 1 and words[1] in VERBS else welcome())
+        return 0
+    if words[0] in ("--version", "-V", "version"):
+        from importlib.metadata import version
+
+        print(f"faceport {version('faceport')}")
+        return 0
+    if words[0] in ("--complete", "completion"):
+        from faceport.completion import answer, script
+
+        print(script(words[1:]) if words[0] == "completion" else answer(words[1:]), end="")
+        return 0
+    verb, rest = words[0], words[1:]
+    if verb not in VERBS:
+        raise ConfigError(f"there is no command '{verb}'. {suggest(verb, VERBS)}")
+    if any(word in ("-h", "--help") for word in rest):
+        print(verb_help(verb))
+        return 0
+    return ACTIONS[verb](rest)
+
+
+def _config(verb: str, words: list[str]) -> dict[str, Any]:
+    from faceport.compose import compose_config
+
+    return compose_config(verb, words)
+
+
+def _needs_hydra(words: list[str]) -> bool:
+    return any(word.startswith("-") for word in words)
+
+
+def _run(words: list[str]) -> int:
+    if any(word in ("-m", "--multirun") for word in words):
+        return _sweep(words)
+    if _needs_hydra(words):
+        return _show_config("run", words)
+    from faceport.report.terminal import show_run
+    from faceport.verbs.run import run
+
+    show_run(run(_config("run", words)))
+    return 0
+
+
+def _show_config(verb: str, words: list[str]) -> int:
+    """Let Hydra answer its own flags, such as --cfg job."""
+    from faceport.compose import sweep
+
+    sweep(verb, words, lambda config: None)
+    return 0
+
+
+def _sweep(words: list[str]) -> int:
+    """Run every job; one that fails is recorded, the others go on."""
+    from faceport.compose import sweep
+    from faceport.report.terminal import show_sweep
+    from faceport.sweeps import read_jobs, run_job, start_journal
+
+    journal = start_journal()
+    sweep("run", words, run_job)
+    records = read_jobs(journal)
+    show_sweep(records)
+    return 0 if records and all(record.get("status") == "done" for record in records) else 1
+
+
+def _score(words: list[str]) -> int:
+    if _needs_hydra(words):
+        return _show_config("score", words)
+    from faceport.report.terminal import show_run
+    from faceport.verbs.score import score
+
+    show_run(score(_config("score", words)))
+    return 0
+
+
+def _export(words: list[str]) -> int:
+    if _needs_hydra(words):
+        return _show_config("export", words)
+    from faceport.report.terminal import show_notes
+    from faceport.verbs.export import export
+
+    done = export(_config("export", words))
+    for name, file in done["files"].items():
+        print(f"{name}: {file}")
+    show_notes(done["notes"])
+    return 0
+
+
+def _compile(words: list[str]) -> int:
+    if _needs_hydra(words):
+        return _show_config("compile", words)
+    from faceport.report.terminal import parity_line, show_notes
+    from faceport.verbs.compile import compile_networks
+
+    done = compile_networks(_config("compile", words))
+    for name in done["networks"]:
+        print(f"{name}: {parity_line(done['parity'][name])}")
+    show_notes(done["notes"])
+    print(f"run it anywhere with: faceport run artifact={done['folder']} dataset=...")
+    return 0
+
+
+def _predict(words: list[str]) -> int:
+    if _needs_hydra(words):
+        return _show_config("predict", words)
+    from faceport.report.terminal import show_notes
+    from faceport.verbs.predict import predict
+
+    inputs = [word for word in words if "=" not in word or os.path.exists(word)]  # noqa: PTH110
+    config = _config("predict", [word for word in words if word not in inputs])
+    done = predict({**config, "inputs": inputs or config["inputs"]})
+    for why in done["unreadable"].values():
+        print(f"not read: {why}", file=sys.stderr)
+    show_notes(done["notes"])
+    print(f"{done['pictures']} pictures: {done['folder']}")
+    return 1 if done["unreadable"] and not done["pictures"] else 0
+
+
+def _list(words: list[str]) -> int:
+    from faceport.report.catalogue import show_list
+
+    return show_list(words)
+
+
+def _doctor(words: list[str]) -> int:
+    from faceport.report.catalogue import show_doctor
+
+    return show_doctor(words)
+
+
+def _cache(words: list[str]) -> int:
+    from faceport.report.catalogue import show_cache
+
+    return show_cache(words)
+
+
+ACTIONS: dict[str, Callable[[list[str]], int]] = {
+    "run": _run,
+    "score": _score,
+    "export": _export,
+    "compile": _compile,
+    "predict": _predict,
+    "list": _list,
+    "doctor": _doctor,
+    "cache": _cache,
+}

@@ -1,0 +1,193 @@
+"""Command-line words into a plain configuration; with cli.py the only module that knows Hydra."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra import compose, initialize_config_module
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from faceport.bundle import read_bundle
+from faceport.errors import ConfigError, suggest
+from faceport.plan import GROUPS, RunOptions
+from faceport.plugins import KINDS, installed
+
+CONFIG_MODULE = "faceport.conf"
+VALUE_FLAGS = ("--cfg", "-c", "--package", "-p", "--config-dir", "-cd", "--info", "-i")
+_OVERRIDE = re.compile(r"^(?P<sign>\+\+|\+|~)?(?P<key>[\w./@-]+)(?P<rest>=(?P<value>.*))?$", re.DOTALL)
+_lock = threading.Lock()  # Hydra keeps global state while it composes
+
+
+def register_choices() -> None:
+    """Offer the options of all installed plugins as Hydra config groups, without importing any."""
+    store, index = ConfigStore.instance(), installed()
+    for kind in KINDS:
+        for name, choice in index.choices(kind).items():
+            package = f"metric.{name}" if kind == "metric" else kind  # several metrics may be chosen
+            store.store(group=kind, name=name, node=choice.options, package=package, provider="faceport")
+    for name, choice in index.detectors().items():
+        store.store(group="detector", name=name, node=choice.options, package="detector", provider="faceport")
+
+
+def compose_config(verb: str, overrides: Iterable[str]) -> dict[str, Any]:
+    """Compose the configuration of a verb from overrides."""
+    words = prepare(verb, overrides)
+    with _lock:
+        register_choices()
+        try:
+            with initialize_config_module(CONFIG_MODULE, version_base="1.3", job_name="faceport"):
+                config = compose(verb, words, return_hydra_config=True)
+                return plain(config, config.hydra.runtime.choices)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(explain(error)) from error
+
+
+def plain(config: DictConfig, choices: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a plain dict of a composed configuration; each group carries the name that was chosen."""
+    content = OmegaConf.to_container(OmegaConf.masked_copy(config, _keys(config)), resolve=True)
+    assert isinstance(content, dict)
+    for group in ("model", "detector", "target", "dataset"):
+        if content.get(group) is not None and choices.get(group):
+            content[group] = {"name": choices[group], **content[group]}
+    return {str(key): value for key, value in content.items()}
+
+
+def _keys(config: DictConfig) -> list[str]:
+    return [str(key) for key in config if key not in ("hydra", "experiment")]
+
+
+def job_config(config: DictConfig) -> dict[str, Any]:
+    """Make a plain dict of the configuration that Hydra hands to a job of a sweep."""
+    return plain(config, HydraConfig.get().runtime.choices)
+
+
+def prepare(verb: str, overrides: Iterable[str]) -> list[str]:
+    """Check the words of a command line against what is installed, and complete them."""
+    words = list(overrides)
+    local = Path.cwd() / "conf"
+    if (local / "experiment").is_dir() and not any("hydra.searchpath" in word for word in words):
+        words.append(f"hydra.searchpath=[file://{local}]")
+    bundle = next((word.partition("=")[2] for word in words if word.startswith("artifact=")), "")
+    if bundle and bundle != "null":
+        words = _bundle_words(Path(bundle), words) + words
+    return [_prepared(verb, word) for word in words]
+
+
+def _bundle_words(path: Path, words: list[str]) -> list[str]:
+    """Choose the model and the target that a bundle was compiled for, unless the user chose himself."""
+    config, chosen = read_bundle(path).config, []
+    named = dict(word.split("=", 1) for word in words if "=" in word)
+    for group in ("model", "detector", "target"):
+        values = config.get(group)
+        if not values or named.get(group, values["name"]) != values["name"]:
+            continue
+        if group not in named:
+            chosen.append(f"{group}={values['name']}")
+        chosen += [f"{group}.{key}={_literal(value)}" for key, value in values.items() if key != "name"]
+    return chosen
+
+
+def _literal(value: Any) -> str:
+    """Write a plain value in Hydra's grammar."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{','.join(map(_literal, value))}]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{_literal(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, str):
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return str(value)
+
+
+def _prepared(verb: str, word: str) -> str:
+    match = _OVERRIDE.match(word)
+    if not match or (match["rest"] is None and match["sign"] != "~"):
+        raise ConfigError(f"'{word}' is no option: write KEY=VALUE, e.g. model=NAME or target.threads=2")
+    key, value, sign = match["key"], match["value"] or "", match["sign"] or ""
+    head = key.partition(".")[0].lstrip("/")
+    if head in ("hydra", "experiment"):
+        return word
+    if head not in GROUPS:
+        known = [item.name for item in fields(RunOptions)]
+        if key not in known and not sign:
+            raise ConfigError(f"there is no option '{key}'. {suggest(key, [*GROUPS, *known])}")
+    elif key == head:
+        for name in _names(value):
+            _check_choice(head, name)
+    elif not sign:
+        sign = "++"  # whether the key exists is told better by the plugin's own types
+    text = f"{sign}{key}={value}" if match["rest"] is not None else word
+    try:
+        OverridesParser.create().parse_override(text)
+    except HydraException:
+        return f"{sign}{key}={_literal(value)}"  # a path with blanks or brackets: taken to the letter
+    return text
+
+
+def _names(value: str) -> list[str]:
+    """List the plain names in a choice such as a, a,b or [a,b]; patterns and sweeps are Hydra's business."""
+    parts = value.strip("[]").split(",")
+    return [part.strip() for part in parts if re.fullmatch(r"[\w.-]+", part.strip())]
+
+
+def _check_choice(group: str, name: str) -> None:
+    if name in ("null", "???"):
+        return
+    index = installed()
+    if group == "detector":
+        index.find("model", name)
+        if name not in index.detectors():
+            raise ConfigError(f"detector={name} finds no faces by itself. {suggest(name, index.detectors())}")
+    else:
+        index.find(group, name)
+
+
+def explain(error: Exception) -> str:
+    """Shorten what Hydra says to what the user can act on."""
+    text = str(error).strip()
+    chosen = re.match(r"You must specify '(\w+)'", text)
+    if chosen:
+        group = chosen[1]
+        index = installed()
+        known = index.detectors() if group == "detector" else index.choices(group)
+        return f"choose a {group}: {group}=NAME. {suggest('', known)}"
+    lines = [line.strip() for line in text.splitlines() if line.strip() and "HYDRA_FULL_ERROR" not in line]
+    return " ".join(lines)
+
+
+def sweep(verb: str, words: Sequence[str], job: Callable[[dict[str, Any]], None]) -> None:
+    """Let Hydra run a command line (sweeps, --cfg, launchers); it calls `job` for each configuration."""
+    flags, overrides = split_flags(words)
+    overrides = prepare(verb, overrides)
+    register_choices()
+
+    def task(config: DictConfig) -> None:
+        job(job_config(config))
+
+    sys.argv = ["faceport", *flags, *overrides]
+    hydra.main(version_base="1.3", config_path="pkg://faceport.conf", config_name=verb)(task)()
+
+
+def split_flags(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Separate Hydra's own flags, with their values, from overrides."""
+    flags: list[str] = []
+    overrides: list[str] = []
+    for word in words:
+        follows = bool(flags) and flags[-1] in VALUE_FLAGS
+        (flags if word.startswith("-") or follows else overrides).append(word)
+    return flags, overrides

@@ -1,0 +1,1 @@
+"""Primary configurations of the verbs."""

@@ -1,0 +1,89 @@
+"""What `list`, `doctor` and `cache` show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from faceport.errors import ConfigError, suggest
+from faceport.plugins import KINDS, installed
+from faceport.verbs.catalogue import card, examine, known_faults, names_of, remember
+
+
+def show_list(words: Sequence[str]) -> int:
+    """Show everything, one kind, or the card of one name."""
+    wanted = [*words] or [*KINDS]
+    for word in wanted:
+        kind, _, name = word.partition("=")
+        if kind not in KINDS:
+            raise ConfigError(f"there is no kind '{kind}'. {suggest(kind, KINDS)}")
+        if name:
+            _show_card(card(installed().find(kind, name)))
+        else:
+            names = names_of(kind)
+            print(f"{kind}:" if names else f"{kind}: none installed")
+            width = max(map(len, names), default=0)
+            for one, line in names.items():
+                print(f"  {one:{width}}  {line}".rstrip())
+    if not words:
+        for plugin, fault in known_faults():
+            print(f"broken: plugin {plugin.title}: {fault}")
+    return 0
+
+
+def _show_card(content: dict[str, Any]) -> None:
+    print(
+        yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None),
+        end="",
+    )
+
+
+def show_doctor(words: Sequence[str]) -> int:
+    """Examine plugins and show the findings."""
+    chosen = installed().plugins
+    if words:
+        kinds = [word.partition("=") for word in words]
+        owners = {installed().find(kind, name).plugin for kind, _, name in kinds}
+        chosen = tuple(plugin for plugin in chosen if plugin.name in owners)
+    findings = [examine(plugin) for plugin in chosen]
+    remember(findings)
+    broken = 0
+    for finding in findings:
+        missing = [f"target {name}: {why}" for name, why in (finding.missing or {}).items() if why]
+        state = "broken" if finding.faults else "not usable here" if missing else "ok"
+        print(f"{state:15} {finding.plugin.title}")
+        for fault in finding.faults or missing:
+            print(f"    {fault}")
+        broken += bool(finding.faults)
+    clashes = installed().clashes if not words else {}
+    for (kind, name), rivals in clashes.items():
+        titles = " and ".join(plugin.title for plugin in rivals)
+        print(f"{'clash':15} {kind} '{name}' comes from {titles}: uninstall one of them")
+    return 1 if broken or clashes else 0
+
+
+def show_cache(words: Sequence[str]) -> int:
+    """List or empty the store."""
+    from faceport.store import Store
+
+    store = Store()
+    action, *rest = words or ["list"]
+    if action == "list":
+        entries = store.entries()
+        for entry in entries:
+            about = entry.manifest
+            what = f"{about.get('network', '')} {about.get('target', '')}".rstrip()
+            size = f"{entry.size / 1e6:8.1f} MB"
+            print(f"{entry.kind:9} {entry.key[:12]}  {size}  {about.get('created', ''):24}  {what}")
+        print(f"{len(entries)} entries, {sum(e.size for e in entries) / 1e6:.1f} MB in {store.root}")
+        return 0
+    if action == "prune":
+        options = dict(word.partition("=")[::2] for word in rest)
+        if set(options) - {"days"} or not options.get("days", "0").replace(".", "", 1).isdigit():
+            raise ConfigError(f"cache prune takes days=NUMBER, not '{' '.join(rest)}'")
+        removed = store.prune(float(options.get("days", 0)))
+        print(f"removed {len(removed)} entries from {store.root}")
+        return 0
+    raise ConfigError(f"cache has no command '{action}'. {suggest(action, ['list', 'prune'])}")

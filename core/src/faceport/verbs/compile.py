@@ -1,0 +1,43 @@
+"""Compile the networks of a model for a target, into a folder that can be carried to another machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from faceport.bundle import write_bundle
+from faceport.errors import MissingError
+from faceport.plan import make_plan
+
+
+def compile_networks(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Compile every network and write the bundle."""
+    plan = make_plan(config)
+    assert plan.model is not None and plan.target is not None
+    missing = plan.target.missing()
+    if missing:
+        raise MissingError(f"target={plan.target_name} cannot be used: {missing}")
+    builder = plan.builder(plan.questions() if plan.dataset else ())
+    artifacts = {name: builder.artifact(network) for name, network in plan.model.networks.items()}
+    settled = settle(config, plan.model)
+    bundle = write_bundle(Path(plan.options.out), artifacts, settled, plan.warnings())
+    return {
+        "folder": str(bundle.path),
+        "networks": sorted(bundle.networks),
+        "parity": {name: artifact.manifest.get("parity", {}) for name, artifact in artifacts.items()},
+        "notes": list(bundle.notes),
+    }
+
+
+def settle(config: Mapping[str, Any], model: Any) -> dict[str, Any]:
+    """Write out what was looked up from the weights: the machine that runs may not have them."""
+    from faceport.cascade import Cascade
+
+    parts = {"model": model}
+    if isinstance(model, Cascade):
+        parts = {"model": model.model, "detector": model.detector}
+    settled = {
+        group: {**config[group], **part.settled()} for group, part in parts.items() if config.get(group)
+    }
+    return {**settled, "target": config["target"]}

@@ -1,0 +1,182 @@
+"""Run a model on a dataset, score it, and write one record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from faceport.api import Dataset, Scored
+from faceport.build import Built, network_recipe
+from faceport.engine import Engine
+from faceport.errors import FaceportError
+from faceport.plan import Plan, make_plan
+from faceport.predictions import FILE as PREDICTIONS
+from faceport.predictions import PredictionFile, read_predictions
+from faceport.progress import progress
+from faceport.record import FILE as RECORD
+from faceport.record import artifact_facts, host_facts, read_record, version_facts, write_record
+from faceport.store import digest, read_entry, write_atomically
+from faceport.types import Faces, Prediction, Sample
+
+STATE = "fingerprint.txt"
+VOLATILE = ("out", "record", "fresh", "official", "strict")  # options that change no number
+
+
+def run(config: Mapping[str, Any], keep_finished: bool = False) -> dict[str, Any]:
+    """Run what the configuration says; a finished run is kept when asked for and still true."""
+    plan = make_plan(config)
+    folder = run_folder(config)
+    mark = fingerprint(plan)
+    known = (folder / STATE).read_text() if (folder / STATE).is_file() else ""
+    record = read_record(folder / RECORD)
+    finished = bool(record and record.get("status") == "done" and known == mark)
+    keep = plan.options.fresh is False or (plan.options.fresh is None and keep_finished)
+    if record and finished and keep:
+        return record | {"kept": True, "folder": str(folder)}
+    restart = plan.options.fresh is True or known != mark or finished
+    (folder / RECORD).unlink(missing_ok=True)
+    started = time.perf_counter()
+    built = plan.build(plan.questions())
+    try:
+        with PredictionFile(folder / PREDICTIONS, fresh=restart) as file:
+            write_atomically(folder / STATE, mark)
+            record = _predict(plan, built, file)
+    finally:
+        built.close()
+    record |= _score(plan, folder)
+    record["seconds"] = round(time.perf_counter() - started, 3)
+    finish(record, plan, folder)
+    return record | {"folder": str(folder)}
+
+
+def run_folder(config: Mapping[str, Any]) -> Path:
+    """Choose the folder of a configuration: the same for the same command, so that it can go on."""
+    named = [(config.get(kind) or {}).get("name") for kind in ("detector", "model", "target", "dataset")]
+    stable = {key: value for key, value in config.items() if key not in VOLATILE}
+    return Path(str(config["out"])) / "-".join([*filter(None, named), digest(stable)[:8]])
+
+
+def fingerprint(plan: Plan) -> str:
+    """Hash what predictions depend on beyond the configuration: weights, code, data."""
+    assert plan.model is not None and plan.target is not None and plan.dataset is not None
+    if plan.bundle:
+        folders = [plan.bundle.path / folder for folder in plan.bundle.networks.values()]
+        entries = [read_entry(folder, "artifact") for folder in folders]
+        networks: Any = [entry.manifest.get("recipe") for entry in entries if entry]
+    else:
+        networks = [network_recipe(network, plan.model) for network in plan.model.networks.values()]
+    return digest([version("faceport"), networks, version_facts(plan.config), dict(plan.dataset.facts())])
+
+
+def _predict(plan: Plan, built: Built, file: PredictionFile) -> dict[str, Any]:
+    """Send every sample that has no prediction yet through the model."""
+    assert plan.model is not None
+    engine = Engine(plan.model, built.sessions, plan.options.engine)
+    resumed, total = file.count, plan.count()
+    todo = file.without_done(plan.questions())
+    started = time.perf_counter()
+    with progress(str(plan.config["model"]["name"]), total) as shown:
+        shown.advance(resumed)
+        for prediction in engine.run(todo):
+            file.write(prediction)
+            shown.advance()
+    spent = time.perf_counter() - started
+    weights, artifacts, parity = artifact_facts(built)
+    new = file.count - resumed
+    return {
+        "samples": {
+            "total": total,
+            "predicted": file.count - file.failures,
+            "resumed": resumed,
+            "unreadable": file.failures,
+            "unreadable_named": file.named,
+        },
+        "timing": {
+            "samples": new,
+            "seconds": round(spent, 6),
+            "samples_per_second": round(new / spent, 3) if new else None,
+            "stages": engine.stages.summary(),
+        },
+        "weights": weights,
+        "artifacts": artifacts,
+        "parity": parity,
+    }
+
+
+def _score(plan: Plan, folder: Path) -> dict[str, Any]:
+    """Compute metrics from the file of predictions."""
+    assert plan.dataset is not None
+    path = folder / PREDICTIONS
+    metrics: dict[str, Any] = {}
+    for name, metric in plan.metrics.items():
+        items = Pairing(plan.samples(), read_predictions(path))
+        metrics[name] = dict(metric.compute(items))
+    if plan.options.official:
+        plan.dataset.write_predictions(read_predictions(path), folder / "official")
+    return {"metrics": metrics}
+
+
+class Pairing:
+    """Put predictions beside their truth, in the order of the dataset; what has none counts as empty."""
+
+    def __init__(self, samples: Iterator[Sample], predictions: Iterator[Prediction]) -> None:
+        self._samples, self._predictions = samples, predictions
+        self.missing = self.unreadable = 0
+        self.unknown = 0  # predictions for pictures that the dataset does not have
+
+    def __iter__(self) -> Iterator[Scored]:
+        waiting: dict[str, Prediction] = {}  # stays empty while both come in the same order
+        for sample in self._samples:
+            while sample.id not in waiting:
+                prediction = next(self._predictions, None)
+                if prediction is None:
+                    break
+                waiting[prediction.id] = prediction
+            found = waiting.pop(sample.id, None)
+            self.missing += found is None
+            self.unreadable += bool(found and found.error)
+            yield Scored(sample.id, found.faces if found else Faces(), sample.truth or Faces())
+        self.unknown = len(waiting) + sum(1 for _ in self._predictions)
+
+
+def finish(record: dict[str, Any], plan: Plan, folder: Path) -> None:
+    """Complete a record with what surrounds its numbers, and write it."""
+    record |= {
+        "status": "done",
+        "faceport": version("faceport"),
+        "config": plan.config,
+        "data": dict(plan.dataset.facts()) if plan.dataset else {},
+        "host": host_facts(),
+        "versions": version_facts(plan.config),
+        "notes": plan.warnings(),
+    }
+    write_record(folder / RECORD, record)
+    if plan.options.record:
+        write_record(Path(plan.options.record), record)
+
+
+def record_failure(config: Mapping[str, Any], error: BaseException) -> dict[str, Any]:
+    """Write the record of a job that failed, with its reason."""
+    reason = str(error) if isinstance(error, FaceportError) else f"{type(error).__name__}: {error}"
+    record = {
+        "status": "failed",
+        "reason": reason,
+        "config": config,
+        "host": host_facts(),
+        "versions": version_facts(config),
+    }
+    folder = run_folder(config)
+    write_record(folder / RECORD, record)
+    return record | {"folder": str(folder)}
+
+
+def official_or_own(dataset: Dataset, path: Path) -> Iterator[Prediction]:
+    """Read predictions: faceport's own file or run folder, or the dataset's official format."""
+    if path.is_dir() and (path / PREDICTIONS).is_file():
+        path = path / PREDICTIONS
+    if not path.exists():
+        raise FaceportError(f"predictions={path} does not exist (looked for at {path.absolute()})")
+    return read_predictions(path) if path.suffix == ".jsonl" else dataset.read_predictions(path)

@@ -1,0 +1,54 @@
+"""Score predictions that exist: faceport's own, or in the official format of a dataset."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from faceport.errors import ConfigError
+from faceport.plan import make_plan
+from faceport.progress import progress
+from faceport.store import digest
+from faceport.verbs.run import Pairing, finish, official_or_own
+
+
+def score(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Compute metrics of predictions and write a record."""
+    plan = make_plan(config)
+    if not plan.options.predictions:
+        raise ConfigError(
+            "give predictions=PATH: the folder of a run, a predictions.jsonl, or official files"
+        )
+    if plan.dataset is None or not plan.metrics:
+        raise ConfigError("nothing to score by: give metric=NAME (see: faceport list metric)")
+    path = Path(plan.options.predictions)
+    started = time.perf_counter()
+    metrics: dict[str, Any] = {}
+    with progress("reading predictions") as shown:
+        predictions = []
+        for prediction in official_or_own(plan.dataset, path):
+            predictions.append(prediction)
+            shown.advance()
+    for name, metric in plan.metrics.items():
+        pairing = Pairing(plan.samples(), iter(predictions))
+        metrics[name] = dict(metric.compute(pairing))
+    if predictions and pairing.missing == plan.count():
+        raise ConfigError(
+            f"none of the {len(predictions)} predictions in {path} is for a picture of this dataset, e.g. "
+            f"'{predictions[0].id}': is it the right dataset and split?"
+        )
+    if pairing.missing:
+        plan.notes.append(f"{pairing.missing} pictures have no prediction and count as if no face was found")
+    if pairing.unknown:
+        plan.notes.append(f"{pairing.unknown} predictions are for pictures that the dataset does not have")
+    folder = Path(plan.options.out) / f"score-{config['dataset']['name']}-{digest(config)[:8]}"
+    record = {
+        "metrics": metrics,
+        "samples": {"total": plan.count(), "predicted": len(predictions), "missing": pairing.missing},
+        "predictions": str(path),
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+    finish(record, plan, folder)
+    return record | {"folder": str(folder)}
