@@ -45,10 +45,11 @@ def _grids(height: int, width: int) -> list[tuple[int, int]]:
 def decode_boxes(offsets: Floats, priors: Floats, height: int, width: int) -> Floats:
     """Turn offsets into x1, y1, x2, y2 in pixels: (n, 4), (n, 4) -> (n, 4)."""
     centre = priors[:, :2] + offsets[:, :2] * np.float32(CENTRE_VARIANCE) * priors[:, 2:]
-    with np.errstate(over="ignore"):  # an untrained network asks for infinite boxes
+    with np.errstate(over="ignore", invalid="ignore"):  # an untrained network asks for infinite boxes
         size = priors[:, 2:] * np.exp(offsets[:, 2:] * np.float32(SIZE_VARIANCE))
-    low = centre - size / 2
-    return np.concatenate((low, low + size), axis=1) * np.array((width, height, width, height), np.float32)
+        low = centre - size / 2
+        boxes = np.concatenate((low, low + size), axis=1)
+    return boxes * np.array((width, height, width, height), np.float32)
 
 
 def decode_points(offsets: Floats, priors: Floats, height: int, width: int) -> Floats:
