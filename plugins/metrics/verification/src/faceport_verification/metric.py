@@ -1,0 +1,90 @@
+"""Verification accuracy, validation rate, ROC and equal error rate of pairs of faces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from faceport.api import Metric, Scored
+from faceport.errors import FaceportError
+from faceport.ops.bootstrap import bootstrap
+from faceport_verification.folds import Distance, Protocol, distances, evaluate_folds
+from faceport_verification.pairs import collect
+from faceport_verification.roc import area, equal_error_rate, roc, tar_at_far
+
+
+@dataclass(frozen=True)
+class VerificationOptions:
+    """Options of the metric."""
+
+    distance: Distance = "euclidean"
+    protocol: Protocol = "facenet"
+    subtract_mean: bool = False
+    folds: int = 10
+    far: float = 1e-3
+    fars: list[float] = field(default_factory=lambda: [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6])
+    per_fold: bool = False
+    curve: bool = False
+    scores: bool = False
+    bootstrap: int = 0  # rounds
+
+
+class Verification(Metric):
+    """Tell pairs of the same person from pairs of different ones."""
+
+    Options = VerificationOptions
+    options: VerificationOptions
+    needs = frozenset({"embeddings"})
+    truth = frozenset({"identities"})
+
+    def compute(self, items: Iterable[Scored]) -> Mapping[str, Any]:
+        """Give the accuracy over folds, and what the curve of all pairs says."""
+        options, pairs = self.options, collect(items)
+        apart = distances(pairs.first, pairs.second, options.distance)
+        try:
+            curve = roc(apart, pairs.same)
+            folds = evaluate_folds(
+                pairs.first,
+                pairs.second,
+                pairs.same,
+                folds=options.folds,
+                distance=options.distance,
+                protocol=options.protocol,
+                subtract_mean=options.subtract_mean,
+                far=options.far,
+            )
+        except ValueError as error:
+            raise FaceportError(f"metric verification: {error}") from error
+        result: dict[str, Any] = {
+            "accuracy": float(folds.accuracy.mean()),
+            "accuracy_std": float(folds.accuracy.std()),
+            "val": float(np.nanmean(folds.val)),
+            "val_std": float(np.nanstd(folds.val)),
+            "far": float(np.nanmean(folds.far)),
+            "auc": area(curve),
+            "eer": equal_error_rate(curve),
+            "tar_at_far": {f"{far:g}": tar_at_far(curve, far) for far in options.fars},
+            "pairs": len(pairs.same),
+            "missing_pairs": pairs.missing,
+        }
+        if options.per_fold:
+            result["folds"] = {
+                name: getattr(folds, name).tolist() for name in ("accuracy", "threshold", "val", "far")
+            }
+        if options.curve:
+            result["curve"] = {"far": curve.far.tolist(), "tar": curve.tar.tolist()}
+        if options.scores:
+            result["distances"] = apart.tolist()
+        if options.bootstrap:
+            result["interval"] = bootstrap(
+                lambda drawn: {
+                    "accuracy": float(folds.correct[drawn].mean()),
+                    "auc": area(roc(apart[drawn], pairs.same[drawn])),
+                },
+                len(apart),
+                options.bootstrap,
+            )
+        return result
