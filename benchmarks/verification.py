@@ -42,7 +42,7 @@ def main() -> None:
     same = np.tile(np.repeat([True, False], options.pairs // 20), 10)
     first = rng.normal(size=(len(same), options.size))
     noise = rng.normal(size=first.shape)
-    second = np.where(same[:, None], first + 3 * noise, noise)
+    second = np.where(same[:, None], first + 6 * noise, noise)
     first, second = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (first, second))
     times: dict[str, list[float]] = {"faceport": [], "straightforward": []}
     for _ in range(3):

@@ -130,7 +130,9 @@ def test_unlabelled_landmarks_do_not_count():
 
 def test_subsets():
     rng = np.random.default_rng(0)
-    truth = faces(rng, 2, blur=np.array([True, False]), yaw=np.array([0.5, 0.1]))
+    truth = faces(
+        rng, 2, blur=np.array([1, 0]), pose=np.array([False, False]), level=np.array([2, 0]), yaw=np.ones(2)
+    )
     found = Faces(landmarks=truth.landmarks + np.array([1, 2], np.float32)[:, None, None])
     result = Landmarks(LandmarkOptions(norm="none")).compute([Scored("a", found, truth)])
     assert result["subsets"].keys() == {"blur"}

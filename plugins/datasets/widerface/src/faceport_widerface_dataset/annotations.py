@@ -79,7 +79,7 @@ def _load(path: Path, names: Sequence[str]) -> Mapping[str, NDArray[np.object_]]
 
 def read_text(path: Path) -> Annotations:
     """Read wider_face_*_bbx_gt.txt: per picture its name, the number of faces, and one line for each."""
-    lines = enumerate(path.read_text(encoding="utf-8", errors="surrogateescape").split("\n"), start=1)
+    lines = enumerate(path.read_text(encoding="utf-8", errors="backslashreplace").split("\n"), start=1)
     annotations: dict[str, Faces] = {}
     for number, line in lines:
         name = line.strip()
@@ -124,7 +124,7 @@ def _rows(path: Path, name: str, lines: Iterator[tuple[int, str]]) -> NDArray[np
 def read_subset(path: Path, known: Annotations) -> list[str]:
     """Read a list of pictures, one 'EVENT/NAME.jpg' a line."""
     names = []
-    text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    text = path.read_text(encoding="utf-8", errors="backslashreplace")
     for number, line in enumerate(text.split("\n"), start=1):
         name = line.strip().lstrip("/")
         if name and name not in known:

@@ -98,4 +98,4 @@ def _text(prediction: Prediction) -> bytes:
     name = PurePosixPath(prediction.id).stem
     # Nine digits bring every float32 back as it was.
     lines = [" ".join(f"{value:.9g}" for value in row) for row in rows.tolist()]
-    return "\n".join([name, str(len(lines)), *lines, ""]).encode("utf-8", errors="surrogateescape")
+    return "\n".join([name, str(len(lines)), *lines, ""]).encode()

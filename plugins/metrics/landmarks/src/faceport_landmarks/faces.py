@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,16 @@ class LabelledFaces:
     predicted: NDArray[np.float64]  # (n, k, 2); NaN where nothing was found
     found: NDArray[np.bool_]  # (n,)
     boxes: NDArray[np.float64] | None  # (n, 4)
-    subsets: dict[str, NDArray[np.bool_]]  # (n,) by the name of a boolean attribute
+    attributes: dict[str, NDArray[Any]]  # (n, ...)
+
+    @property
+    def subsets(self) -> dict[str, NDArray[np.bool_]]:
+        """Find the attributes that are yes or no, and say which faces have them: (n,) each."""
+        return {
+            name: value.astype(bool)
+            for name, value in self.attributes.items()
+            if value.ndim == 1 and value.dtype.kind in "bui" and np.isin(value, (0, 1)).all()
+        }
 
 
 def collect(items: Iterable[Scored], points: int | None = None) -> LabelledFaces:
@@ -35,14 +45,14 @@ def collect(items: Iterable[Scored], points: int | None = None) -> LabelledFaces
     rows = [row for row in rows if len(row.found)]
     if not rows:
         raise FaceportError("no face of this dataset has labelled landmarks")
-    names = set.intersection(*(set(row.subsets) for row in rows))
+    names = set.intersection(*(set(row.attributes) for row in rows))
     boxes = [row.boxes for row in rows if row.boxes is not None]
     return LabelledFaces(
         truth=np.concatenate([row.truth for row in rows]),
         predicted=np.concatenate([row.predicted for row in rows]),
         found=np.concatenate([row.found for row in rows]),
         boxes=np.concatenate(boxes) if len(boxes) == len(rows) else None,
-        subsets={name: np.concatenate([row.subsets[name] for row in rows]) for name in sorted(names)},
+        attributes={name: np.concatenate([row.attributes[name] for row in rows]) for name in sorted(names)},
     )
 
 
@@ -61,15 +71,12 @@ def _pair(item: Scored, labels: NDArray[np.float32], points: int | None) -> Labe
             )
         predicted[found] = landmarks[pairs[found]]
     labelled = ~np.isnan(truth).all(axis=(1, 2))
-    flags = {
-        name: flag for name, flag in item.truth.attributes.items() if flag.dtype == bool and flag.ndim == 1
-    }
     return LabelledFaces(
         truth=truth[labelled],
         predicted=predicted[labelled],
         found=found[labelled],
         boxes=None if item.truth.boxes is None else item.truth.boxes[labelled].astype(np.float64),
-        subsets={name: flag[labelled] for name, flag in flags.items()},
+        attributes={name: value[labelled] for name, value in item.truth.attributes.items()},
     )
 
 
