@@ -13,9 +13,9 @@ from faceport.build import Builder, Built
 from faceport.bundle import Bundle, open_bundle, read_bundle
 from faceport.cascade import Cascade
 from faceport.engine import Settings
-from faceport.errors import ConfigError, FaceportError
+from faceport.errors import ConfigError
 from faceport.options import checked
-from faceport.plugins import KINDS, create, installed
+from faceport.plugins import create, installed
 from faceport.types import Sample
 
 GROUPS = ("model", "detector", "target", "dataset", "metric")
@@ -125,8 +125,7 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     plan.model = Cascade(detector, model) if model and detector else model
     plan.target = _make(config, "target")
     plan.dataset = _make(config, "dataset")
-    if "metric" in config:
-        plan.metrics = _metrics(plan, config)
+    plan.metrics = _metrics(plan, config)
     if plan.model and plan.dataset:
         _check_needs(plan.model, plan.dataset, config)
     return plan
@@ -194,11 +193,3 @@ def detector_advice() -> str:
 
 def _and(names: Any) -> str:
     return " and ".join(sorted(names)) or "nothing"
-
-
-def parse_kind(text: str) -> tuple[str, str]:
-    """Split 'kind' or 'kind=name'."""
-    kind, _, name = text.partition("=")
-    if kind not in KINDS:
-        raise FaceportError(f"'{kind}' is no kind of plugin: {', '.join(KINDS)}")
-    return kind, name

@@ -12,7 +12,7 @@ from typing import Any
 
 from faceport.build import Built, versions
 from faceport.errors import FaceportError
-from faceport.plugins import installed
+from faceport.plugins import KINDS, installed
 from faceport.store import write_atomically
 
 FILE = "record.json"
@@ -42,9 +42,10 @@ def version_facts(config: Mapping[str, Any]) -> dict[str, str]:
     """Give the versions of the core, of the libraries under it, and of the plugins that a run used."""
     index = installed()
     used = dict(versions("faceport", "numpy", "opencv-python", "opencv-python-headless", "torch", "onnx"))
-    for kind in ("model", "detector", "target", "dataset"):
-        name = (config.get(kind) or {}).get("name")
-        choice = index.choices("model" if kind == "detector" else kind).get(name) if name else None
+    chosen = [("model", config.get("detector")), *((kind, config.get(kind)) for kind in KINDS[:3])]
+    names = [(kind, group["name"]) for kind, group in chosen if group]
+    for kind, name in [*names, *(("metric", name) for name in config.get("metric") or ())]:
+        choice = index.choices(kind).get(name)
         if choice:
             plugin = index.plugin(choice.plugin)
             used[plugin.distribution] = plugin.version

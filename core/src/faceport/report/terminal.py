@@ -9,8 +9,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-MOST_WIDTH = 110
-
 
 def console(stderr: bool = False) -> Console:
     """Open a console that neither wraps nor cuts what is piped into a file."""
@@ -117,23 +115,27 @@ def show_sweep(records: Sequence[Mapping[str, Any]]) -> None:
     numbers = [headline(record.get("metrics", {})) for record in records]
     shown = list(dict.fromkeys(name for one in numbers for name in one))[:6]
     table = Table(*varied, *shown, "per second", "status", box=None, pad_edge=False)
+    reasons: dict[str, int] = {}
     for record, setting, found in zip(records, settings, numbers, strict=True):
         speed = (record.get("timing") or {}).get("samples_per_second")
         table.add_row(
             *(str(setting.get(key, "")) for key in varied),
             *(number(found[name]) if name in found else "" for name in shown),
             f"{speed:.1f}" if speed else "",
-            _status(record),
+            _status(record, reasons),
         )
     out.print(table)
+    for reason, mark in reasons.items():
+        out.print(Text(f"({mark}) {reason}", style="red"))
     for note in dict.fromkeys(note for record in records for note in record.get("notes", ())):
         out.print(Text(f"note: {note}", style="yellow"))
 
 
-def _status(record: Mapping[str, Any]) -> Text:
+def _status(record: Mapping[str, Any], reasons: dict[str, int]) -> Text:
     if record.get("status") == "done":
         return Text("kept" if record.get("kept") else "done", style="green")
-    return Text(f"failed: {record.get('reason', '?')}", style="red")
+    mark = reasons.setdefault(str(record.get("reason", "?")), len(reasons) + 1)
+    return Text(f"failed ({mark})", style="red")
 
 
 def _flat(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:

@@ -1,0 +1,45 @@
+# Everything that this repository does by command. `make install` needs a package index; the rest works offline.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PLUGINS := $(sort $(wildcard plugins/*/*/pyproject.toml))
+PACKAGES := $(notdir $(wildcard core/src/* plugins/*/*/src/*))
+EMPTY :=
+SPACE := $(EMPTY) $(EMPTY)
+SOURCES := $(subst $(SPACE),:,$(wildcard core/src plugins/*/*/src))
+STAMP := $(VENV)/.installed
+
+export FACEPORT_CACHE ?= $(CURDIR)/.cache
+
+.PHONY: install demo test quick lint bench clean
+
+install: $(STAMP)
+
+# The core and every plugin with its extras, editable, in one environment.
+$(STAMP): constraints.txt core/pyproject.toml $(PLUGINS)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "setuptools>=77" wheel
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --requirement requirements-dev.txt \
+		--editable "core[torch,testing]" $(shell $(PYTHON) tools/requirements.py)
+	touch $@
+
+demo: install
+	$(BIN)/python tools/demo.py
+
+test: install lint
+	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest --pyargs faceport.testing -p no:cacheprovider
+
+quick: install
+	$(BIN)/python -m pytest tests -m "not slow" -x
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	MYPYPATH=$(SOURCES) $(BIN)/mypy $(addprefix --package=,$(filter-out %.egg-info,$(PACKAGES)))
+
+bench: install
+	for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+clean:
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache runs out
