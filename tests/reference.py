@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import nn
 
+    from faceport.api import Network
+
 
 @dataclass(frozen=True)
 class ReferenceNetwork:
@@ -81,6 +83,30 @@ def run_torch(module: "nn.Module", reference: ReferenceNetwork) -> dict[str, NDA
         outputs = module.eval()(torch.from_numpy(reference.input()))
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     return {name: output.numpy() for name, output in zip(reference.shapes, outputs, strict=True)}
+
+
+def save_weights(reference: ReferenceNetwork, path: Path) -> str:
+    """Write the reference weights as the checkpoint (.safetensors) that a user would give."""
+    from safetensors.numpy import save_file
+
+    save_file(reference.weights(), path)
+    return str(path)
+
+
+def run_onnxruntime(
+    network: "Network", reference: ReferenceNetwork, folder: Path
+) -> dict[str, NDArray[np.float32]]:
+    """Export a network, whatever weights it has, and run the reference input on ONNX Runtime."""
+    import onnxruntime
+
+    from faceport.export import export_onnx
+
+    export_onnx(network, folder / "network.onnx")
+    session = onnxruntime.InferenceSession(folder / "network.onnx", providers=["CPUExecutionProvider"])
+    outputs = session.run(
+        [spec.name for spec in network.outputs], {network.inputs[0].name: reference.input()}
+    )
+    return dict(zip(reference.shapes, outputs, strict=True))
 
 
 def _generator(salt: str, key: str) -> np.random.Generator:
