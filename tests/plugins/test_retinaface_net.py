@@ -107,6 +107,16 @@ def test_a_checkpoint_with_other_anchors_needs_them(reference_dir: Path, real_di
     assert iou(expected, wrong.boxes).max(axis=1).max() < 0.35
 
 
+@pytest.mark.parametrize("name", ["retinaface_mobilenet", "retinaface_resnet50"])
+def test_random_weights_look_at_the_picture_and_call_few_anchors_faces(name: str) -> None:
+    module = create("model", name, weights="random").network.module()
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        first, second = (module(torch.randn(1, 3, 320, 320) * 60) for _ in range(2))
+    assert (first[0] - second[0]).std() > 0.05 * first[0].std()  # offsets differ from picture to picture
+    assert (first[1][..., 1] > 0.02).float().mean() < 0.5
+
+
 def test_outputs_have_the_shapes_that_the_model_declares() -> None:
     model: RetinaFace = create("model", "retinaface_mobilenet", weights="random", size=96)
     with torch.inference_mode():

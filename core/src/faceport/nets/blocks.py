@@ -3,6 +3,17 @@
 from torch import nn
 
 
+def initialise(module: nn.Module) -> None:
+    """Fill the convolutions below a module so that a signal keeps its size on its way through (Kaiming).
+
+    An untrained network in eval mode has nothing else for it: with torch's own filling some twenty layers
+    turn every picture into the same answer, and whatever is tested with random weights tests nothing.
+    """
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
+
+
 def activation(leak: float) -> nn.Module:
     """Build a leaky ReLU; for a leak of zero the plain one, an operator that every chip has."""
     return nn.LeakyReLU(leak, inplace=True) if leak else nn.ReLU(inplace=True)

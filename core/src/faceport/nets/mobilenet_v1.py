@@ -5,7 +5,7 @@ Keys are those of the face detectors that made this variant common: `stage1.0.0.
 
 from torch import Tensor, nn
 
-from faceport.nets.blocks import conv_bn, conv_separable
+from faceport.nets.blocks import conv_bn, conv_separable, initialise
 
 LEAK = 0.1
 
@@ -33,6 +33,7 @@ class MobileNetV1Quarter(nn.Module):
             conv_separable(128, 256, stride=2, leak=LEAK),
             conv_separable(256, 256, leak=LEAK),
         )
+        initialise(self)
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the maps of the three stages, `channels` deep."""

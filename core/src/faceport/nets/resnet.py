@@ -9,6 +9,8 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+BRANCH = 0.5  # of what an untrained block adds to its input: in equal parts, sixteen blocks explode
+
 
 def _projection(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
     """Build the projection of a shortcut, None where the shortcut is the identity."""
@@ -32,6 +34,7 @@ class BasicBlock(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
+        nn.init.constant_(self.bn2.weight, BRANCH)
         self.downsample = _projection(in_channels, width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -56,6 +59,7 @@ class Bottleneck(nn.Module):
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, out_channels, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(out_channels)
+        nn.init.constant_(self.bn3.weight, BRANCH)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = _projection(in_channels, out_channels, stride)
 
