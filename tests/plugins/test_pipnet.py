@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from faceport.errors import ConfigError
+from faceport.errors import ConfigError, FaceportError
 from faceport.ops.landmarks import FLIPS
 from faceport.plugins import create
 from faceport.types import Call, Faces, Sample
@@ -82,6 +82,23 @@ def test_export_gives_the_official_numbers(name, reference_dir, tmp_path):
     weights = save_weights(reference, tmp_path / "weights.safetensors")
     network = model(weights, **NETWORKS[name]).network
     assert reference.deviation(run_onnxruntime(network, reference, tmp_path)) <= ROUNDING.get(name, 1e-4)
+
+
+def test_other_numbers_of_landmarks_are_explained(reference_dir, tmp_path):
+    weights = save_weights(load_network(reference_dir, "pipnet_resnet18_68"), tmp_path / "w.safetensors")
+    with pytest.raises(FaceportError, match=r"would fit model=pipnet_resnet18 model.landmarks=68$"):
+        model(weights).network.module()
+
+
+def test_checkpoints_as_training_leaves_them_are_loaded(reference_dir, tmp_path):
+    import torch
+
+    reference = load_network(reference_dir, "pipnet_resnet18_98")
+    half = {f"module.{key}": torch.from_numpy(value).half() for key, value in reference.weights().items()}
+    torch.save({"epoch": 60, "state_dict": half}, tmp_path / "epoch59.pth")
+    loaded = model(str(tmp_path / "epoch59.pth")).network.module().state_dict()
+    for key, value in half.items():
+        torch.testing.assert_close(loaded[key.removeprefix("module.")], value.float(), check_dtype=False)
 
 
 @pytest.mark.parametrize("backbone", PUBLISHED_MILLIONS)

@@ -39,6 +39,7 @@ class Network:
     weights: str = "random"  # path, https://, pypi:// or random[:seed]
     sha256: str = ""  # of the weights, where it is known beforehand
     options: Mapping[str, Any] = field(default_factory=dict)  # all else that shapes the graph
+    adapt: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict  # translates foreign state dicts
     example: Mapping[str, int] = field(default_factory=dict)  # sizes of free dimensions to trace with
 
     @cached_property

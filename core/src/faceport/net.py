@@ -6,13 +6,14 @@ import pickle
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
 from torch import Tensor, nn
 
 from faceport.api import Model, Network
 from faceport.errors import FaceportError, MissingError
+from faceport.options import literals
 
 WRAPPERS = ("state_dict", "model", "model_state_dict", "net_state_dict", "net", "params")
 IGNORED = "num_batches_tracked"  # a counter that old checkpoints lack
@@ -29,11 +30,11 @@ def load_module(network: Network) -> nn.Module:
             return network.build().eval()
     state = read_state_dict(checkpoint.path)
     module = network.build()
-    fitted = fit_state_dict(state, module.state_dict())
+    fitted = network.adapt(fit_state_dict(state, module.state_dict()))
     problem = explain_mismatch(fitted, module.state_dict())
     if problem:
         raise FaceportError(
-            f"{checkpoint.path} does not fit network '{network.name}': {problem}{_better_fit(fitted)}"
+            f"{checkpoint.path} does not fit network '{network.name}': {problem}{_better_fit(state)}"
         )
     module.load_state_dict({name: tensor.float() for name, tensor in fitted.items()}, strict=False)
     return module.eval()
@@ -122,28 +123,46 @@ def _listed(what: str, found: list[str]) -> str:
 
 
 def _better_fit(state: Mapping[str, Tensor]) -> str:
-    """Look for an installed model whose network these weights would fit."""
-    fits = []
-    for name, network in _installed_networks():
-        if network.build is None:
-            continue
-        with torch.device("meta"):
-            wanted = network.build().state_dict()
-        if not explain_mismatch(fit_state_dict(state, wanted), wanted):
-            fits.append(f"model={name}" if network.name == name else f"model={name} (its '{network.name}')")
-    if fits:
-        return f". They would fit {' or '.join(fits)}"
-    return ". They fit no installed model with its default options"
+    """Look for an installed model that these weights would fit, as it is or with one option changed."""
+    for changed in (False, True):
+        fits = [choice for choice, network in _installed_networks(changed) if _fits(state, network)]
+        if fits:
+            return f". They would fit {' or '.join(fits)}"
+    return ". They fit no installed model"
 
 
-def _installed_networks() -> Iterator[tuple[str, Network]]:
-    from faceport.errors import PluginError
-    from faceport.plugins import create, installed
+def _fits(state: Mapping[str, Tensor], network: Network) -> bool:
+    if network.build is None:
+        return False
+    with torch.device("meta"):
+        wanted = network.build().state_dict()
+    return not explain_mismatch(network.adapt(fit_state_dict(state, wanted)), wanted)
+
+
+def _installed_networks(changed: bool) -> Iterator[tuple[str, Network]]:
+    """Go through the networks of installed models, each with what to type for it."""
+    from faceport.plugins import create, find_class, installed
 
     for name in installed().choices("model"):
         try:
-            model: Model = create("model", name)
-        except (PluginError, FaceportError):
+            hints = get_type_hints(find_class("model", name).Options)
+        except FaceportError:
             continue
-        for network in model.networks.values():
-            yield name, network
+        options: list[dict[str, Any]] = [{}]
+        if changed:
+            options = [{key: value} for key, hint in hints.items() for value in literals(hint)]
+        for change in options:
+            try:
+                model: Model = create("model", name, **change, **_no_weights(hints))
+            except FaceportError:
+                continue
+            for network in model.networks.values():
+                words = [f"model={name}", *(f"model.{key}={value}" for key, value in change.items())]
+                if len(model.networks) > 1:
+                    words.append(f"(its '{network.name}')")
+                yield " ".join(words), network
+
+
+def _no_weights(hints: Mapping[str, Any]) -> dict[str, str]:
+    """Give weights to a model that asks for some: its own need not be there yet."""
+    return {"weights": "random"} if "weights" in hints else {}

@@ -1,10 +1,9 @@
-"""Improved ResNet (https://arxiv.org/abs/1801.07698) as the PIPNet variant of jahongir7174 has it: PReLU, no bias."""
+"""Improved ResNet (https://arxiv.org/abs/1801.07698) with the keys of jahongir7174/PIPNet."""
 
 from collections.abc import Sequence
 from typing import cast
 
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 class ConvNorm(nn.Module):
@@ -15,18 +14,12 @@ class ConvNorm(nn.Module):
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False)
-        self.norm: nn.Module = nn.BatchNorm2d(out_channels)
+        self.norm = nn.BatchNorm2d(out_channels)
         self.relu = nn.PReLU(out_channels) if prelu else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in_channels, H, W) to (B, out_channels, H / stride, W / stride)."""
         return cast(Tensor, self.relu(self.norm(self.conv(x))))
-
-    def fuse(self) -> None:
-        """Fold the normalisation into the convolution, once its statistics are final."""
-        if isinstance(self.norm, nn.BatchNorm2d):
-            self.conv = fuse_conv_bn_eval(self.conv.eval(), self.norm.eval())
-            self.norm = nn.Identity()
 
 
 class Residual(nn.Module):
@@ -69,12 +62,6 @@ class IResNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, 3, H, W) to (B, channels, H / 32, W / 32)."""
         return cast(Tensor, self.p5(self.p4(self.p3(self.p2(self.p1(x))))))
-
-    def fuse(self) -> None:
-        """Fold every normalisation that follows a convolution into it."""
-        for module in self.modules():
-            if isinstance(module, ConvNorm):
-                module.fuse()
 
 
 def _stage(in_channels: int, out_channels: int, depth: int) -> nn.Sequential:

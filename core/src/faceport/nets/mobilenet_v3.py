@@ -1,4 +1,4 @@
-"""MobileNetV3-Large (https://arxiv.org/abs/1905.02244) with the keys of the checkpoints PIPNet started from."""
+"""MobileNetV3-Large (https://arxiv.org/abs/1905.02244) with the state-dict keys that PIPNet uses."""
 
 from typing import cast
 
@@ -39,7 +39,7 @@ class SqueezeExcitation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape (B, channels, H, W)."""
-        weight = self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))
+        weight = cast(Tensor, self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1)))
         return x * weight[:, :, None, None]
 
 

@@ -17,6 +17,7 @@ from faceport.ops.crops import cut
 from faceport.ops.images import IMAGENET_MEAN, IMAGENET_STD, to_batch
 from faceport.ops.landmarks import FLIPS
 from faceport.types import Faces, Sample, Tensors, TensorSpec
+from faceport_pipnet import BACKBONES
 from faceport_pipnet.decode import (
     Floats,
     Ints,
@@ -34,16 +35,12 @@ NAME = "pipnet"
 SIZE = 256  # pixels of a crop's side
 MAPS = ("cls", "x", "y", "nb_x", "nb_y")
 
-Backbone = Literal[
-    "resnet18", "resnet50", "resnet101", "mobilenet_v2", "mobilenet_v3", "ir18", "ir50", "ir100"
-]
-
 
 @dataclass(frozen=True)
 class PipnetOptions:
     """Options of PIPNet; conf/model/*.yaml explains them."""
 
-    backbone: Backbone
+    backbone: str
     weights: str
     landmarks: Literal[98, 68, 29, 19, 106] = 98
     subset: list[int] | None = None
@@ -56,6 +53,9 @@ class PipnetOptions:
     fuse: bool = False
 
     def __post_init__(self) -> None:
+        if self.backbone not in BACKBONES:
+            listed = ", ".join(BACKBONES)
+            raise ValueError(f"option 'backbone' is '{self.backbone}', it must be one of: {listed}")
         subset = self.subset
         if subset is not None and (not subset or len(set(subset)) < len(subset)):
             raise ValueError(f"option 'subset' is {subset}, it must name landmarks, each once")
