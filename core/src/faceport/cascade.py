@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from faceport.api import Model, Network, Steps
 from faceport.errors import ConfigError
@@ -42,6 +41,5 @@ class Cascade(Model):
     def predict(self, sample: Sample) -> Steps:
         """Let the detector's faces be what the model is told."""
         faces = yield from self.detector.predict(sample)
-        told: Any = replace(sample, faces=faces)
-        told.__dict__["image"] = sample.image  # decoded already
+        told = replace(sample, source=sample.image, faces=faces)
         return (yield from self.model.predict(told))

@@ -108,7 +108,9 @@ class _Flow:
         self.limit = settings.in_flight or workers + settings.batch_size * (streams + 1)
         if not settings.in_flight and any(session.window > 1 for session in sessions):
             self.limit = max(self.limit, OFFLINE_WINDOW)
-        self.wake = threading.Condition()
+        lock = threading.Lock()
+        self.work = threading.Condition(lock)  # workers wait here
+        self.output = threading.Condition(lock)  # whoever takes the results waits here
         self.source = threading.Lock()  # held while the dataset makes its next sample
         self.queues: dict[Key, Queue] = {}
         self.resumable: deque[tuple[_Flight, Any]] = deque()
@@ -124,24 +126,28 @@ class _Flow:
 
     def results(self) -> Iterator[Prediction]:
         """Yield finished predictions in order, waiting for each."""
-        while True:
-            with self.wake:
-                while not (self.emitted in self.done or self.failure or self._finished()):
-                    self.wake.wait()
-                if self.failure:
-                    raise self.failure
-                if self.emitted not in self.done:
-                    return
-                prediction = self.done.pop(self.emitted)
+        while ready := self._ready():
+            yield from ready
+
+    def _ready(self) -> list[Prediction]:
+        """Wait for the next prediction in order; take those behind it along. None: it is over."""
+        with self.output:
+            while not (self.emitted in self.done or self.failure or self._finished()):
+                self.output.wait()
+            if self.failure:
+                raise self.failure
+            ready = []
+            while self.emitted in self.done:
+                ready.append(self.done.pop(self.emitted))
                 self.emitted += 1
-                self.wake.notify()
-            yield prediction
+            self.work.notify_all()
+            return ready
 
     def stop(self) -> None:
         """End the threads and wait for what they are doing right now."""
-        with self.wake:
+        with self.work:
             self.stopped = True
-            self.wake.notify_all()
+            self.work.notify_all()
         for thread in self.threads:
             thread.join()
 
@@ -153,14 +159,15 @@ class _Flow:
             while task := self._next_task():
                 task()
         except BaseException as error:
-            with self.wake:
+            with self.work:
                 self.failure = self.failure or error
                 self.stopped = True
-                self.wake.notify_all()
+                self.work.notify_all()
+                self.output.notify()
 
     def _next_task(self) -> Callable[[], None] | None:
         """Choose what is most advanced; wait when there is nothing to do."""
-        with self.wake:
+        with self.work:
             while not self.stopped:
                 full = self.started - self.emitted >= self.limit
                 batches = self._take_batches(whole=True)
@@ -180,7 +187,7 @@ class _Flow:
                         return lambda: self._run(batches)
                 if self._finished():
                     return None
-                self.wake.wait()
+                self.work.wait()
         return None
 
     def _take_batches(self, whole: bool) -> list[Batch]:
@@ -216,11 +223,11 @@ class _Flow:
             for batch, tensors in zip(batches, outputs, strict=True)
             for pending in batch.deliver(tensors)
         ]
-        with self.wake:
+        with self.work:
             self.running[network] -= 1
             for pending in complete:
                 self._answer(pending)
-            self.wake.notify_all()
+            self.work.notify_all()
 
     def _answer(self, pending: Pending) -> None:
         flight, slot = pending.owner
@@ -280,24 +287,27 @@ class _Flow:
                 self.engine.record(call.network, call.inputs)
         flight.single = isinstance(calls, Call)
         flight.waiting, flight.answers = len(listed), [None] * len(listed)
-        with self.wake:
+        with self.work:
             for slot, call in enumerate(listed):
                 self.queues.setdefault(batch_key(call), Queue()).put(call, (flight, slot))
             self.feeding -= 1
-            self.wake.notify()
+            self.work.notify()
 
     def _finish(self, flight: _Flight, prediction: Prediction) -> None:
-        with self.wake:
+        with self.work:
             self.feeding -= 1
             self.done[flight.index] = prediction
-            self.wake.notify_all()
+            self.work.notify()
+            if flight.index == self.emitted:
+                self.output.notify()
 
     def _no_more(self) -> None:
-        with self.wake:
+        with self.work:
             self.exhausted = True
             self.started -= 1
             self.feeding -= 1
-            self.wake.notify_all()
+            self.work.notify_all()
+            self.output.notify()
 
 
 def _listed(calls: Any, sessions: Mapping[str, Session]) -> Sequence[Call]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -88,10 +87,16 @@ class Sample:
     truth: Faces | None = None  # for metrics only: models never see it
     faces: Faces | None = None  # what the model needs to be told: boxes, points
 
-    @cached_property
+    @property
     def image(self) -> Image:
         """Decode the picture, once."""
-        return self.source() if callable(self.source) else self.source
+        # Not a cached_property: before Python 3.12 that holds one lock for all instances while it computes,
+        # and no two pictures would ever be decoded at the same time.
+        found: Image | None = self.__dict__.get("_image")
+        if found is None:
+            found = self.source() if callable(self.source) else self.source
+            self.__dict__["_image"] = found
+        return found
 
 
 @dataclass(frozen=True, eq=False)
