@@ -60,7 +60,7 @@ def load(root: Path, predictions: Path) -> list[ImageFaces]:
     dataset = WiderFace(WiderFaceOptions(root=str(root)))
     images = []
     for prediction in dataset.read_predictions(predictions):
-        found, faces = prediction.faces, dataset.annotations[prediction.id]
+        found, faces = prediction.faces, dataset.labels[prediction.id]
         assert found.boxes is not None
         assert found.scores is not None
         assert faces.boxes is not None

@@ -1,5 +1,6 @@
 """Folders, zips and tars read alike."""
 
+import io
 import tarfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from faceport.archive import open_archive
+from faceport.archive import open_archive, open_root
 from faceport.errors import FaceportError, MissingError
 
 FILES = {"a/one.txt": b"1" * 10_000, "a/b/two.txt": b"2" * 20_000, "three.txt": b""}
@@ -40,6 +41,33 @@ def test_names_and_contents(place: Path):
         archive.read("nothing.txt")
 
 
+def test_folder_within(place: Path):
+    archive = open_archive(place).within("a")
+    assert sorted(archive.names()) == ["b/two.txt", "one.txt"]
+    assert archive.read("one.txt") == FILES["a/one.txt"]
+    assert "one.txt" in archive
+    assert archive.within("b").read("two.txt") == FILES["a/b/two.txt"]
+    assert archive.within("c") is None
+
+
+@pytest.mark.parametrize("packed", ["a.zip", "a.tar", "a.tgz"])
+@pytest.mark.parametrize("top", ["", "a/"])
+def test_folder_that_is_still_packed(tmp_path: Path, packed: str, top: str):
+    if packed.endswith("zip"):
+        with zipfile.ZipFile(tmp_path / packed, "w") as archive:
+            archive.writestr(f"{top}x/one.txt", b"1")
+            archive.writestr(f"{top}y/two.txt", b"2")
+    else:
+        with tarfile.open(tmp_path / packed, "w:gz" if packed.endswith("gz") else "w") as archive:
+            for name, content in (("x/one.txt", b"1"), ("y/two.txt", b"2")):
+                info = tarfile.TarInfo(top + name)
+                info.size = 1
+                archive.addfile(info, io.BytesIO(content))
+    found = open_root(tmp_path).within("a")
+    assert list(found.names()) == ["x/one.txt", "y/two.txt"]
+    assert found.read("y/two.txt") == b"2"
+
+
 def test_threads_do_not_mix_files_up(place: Path):
     archive = open_archive(place)
     names = list(FILES) * 30
@@ -52,7 +80,7 @@ def test_damaged_member_is_an_os_error(tmp_path: Path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("one.txt", b"1" * 1000)
     path.write_bytes(path.read_bytes().replace(b"1" * 1000, b"1" * 999 + b"2"))
-    with pytest.raises(OSError, match=r"one\.txt is damaged"):
+    with pytest.raises(OSError, match=r"one\.txt is damaged in"):
         open_archive(path).read("one.txt")
 
 

@@ -66,7 +66,7 @@ def test_text_list(tmp_path):
         "occlusion": [2, 0],
         "pose": [1, 0],
     }
-    assert len(dataset.annotations["0--A/b.jpg"]) == 0
+    assert len(dataset.labels["0--A/b.jpg"]) == 0
     assert dataset.facts()["levels"] is False
 
 
@@ -79,8 +79,7 @@ def test_text_list(tmp_path):
         ),
         (ONE.replace("5 6 7 8", "5 6 -7 8"), r"bbx_gt.txt:4: "),
         (ONE.replace("5 6 7 8", "5 6 nan 8"), r"bbx_gt.txt:4: "),
-        (ONE.replace("\n2\n", "\n3\n"), r"bbx_gt.txt:5: expected face 3 of 3"),
-        (ONE.replace("\n2\n", "\n3\n").rstrip(), r"ends too early: expected face 3 of 3"),
+        (ONE.replace("\n2\n", "\n3\n"), r"ends too early: expected face 3 of 3"),
         (ONE.replace("\n2\n", "\n1\n"), r"bbx_gt.txt:4: expected the name of a picture, found '5 6 7 8"),
         (
             ONE.replace("\n2\n", "\ntwo\n"),
@@ -98,7 +97,7 @@ def test_broken_line_is_named(tmp_path, text: str, reason: str):
 
 def test_foreign_line_ends_and_names(tmp_path):
     annotated(tmp_path, (ONE + EMPTY).replace("\n", "\r\n").replace("a.jpg", "\udce9.jpg"))
-    names = list(official(tmp_path).annotations)
+    names = list(official(tmp_path).labels)
     assert names == [r"0--A/\xe9.jpg", "0--A/b.jpg"]  # predictions are text, and so are ids
 
 
@@ -112,9 +111,9 @@ def test_foreign_line_ends_and_names(tmp_path):
 def test_fuzzed_text_reads_what_it_says_or_fails_clearly(tmp_path_factory, lines: list[str]):
     file = annotated(tmp_path_factory.getbasetemp() / "fuzz", "\n".join(lines))
     try:
-        annotations = read_text(file)
+        annotations = read_text(file.name, file.read_bytes())
     except FaceportError as error:
-        assert str(file) in str(error)
+        assert file.name in str(error)
     else:
         assert sum(len(faces) for faces in annotations.values()) == sum(" " in line for line in lines)
         assert list(annotations) == [line for line in lines if line.endswith(".jpg")]
@@ -122,7 +121,7 @@ def test_fuzzed_text_reads_what_it_says_or_fails_clearly(tmp_path_factory, lines
 
 def test_matlab_files(tmp_path):
     write_mats(tmp_path / "ground_truth", easy=[2])
-    faces = official(tmp_path).annotations["0--A/a.jpg"]
+    faces = official(tmp_path).labels["0--A/a.jpg"]
     assert faces.boxes.tolist() == [[1, 2, 4, 6], [5, 6, 12, 14]]
     assert faces.attributes["easy"].tolist() == [False, True]
     assert faces.attributes["hard"].tolist() == [True, True]
@@ -160,7 +159,7 @@ def test_missing_dataset_says_where_to_get_it(tmp_path):
 def test_missing_pictures(tmp_path):
     annotated(tmp_path)
     sample = next(iter(official(tmp_path)))
-    with pytest.raises(MissingError, match=r"WIDER_val\.zip"):
+    with pytest.raises(MissingError, match=r"no WIDER_val in .*WIDER_val\.zip"):
         _ = sample.image
     (tmp_path / "WIDER_val" / "images").mkdir(parents=True)
     sample = next(iter(official(tmp_path)))
@@ -238,7 +237,7 @@ def test_two_files_for_one_picture(tmp_path):
 
 def test_real_annotations(real_dir):
     dataset = official(real_dir / "wider")
-    annotations = dataset.annotations
+    annotations = dataset.labels
     assert len(dataset) == 3226
     assert sum(len(faces) for faces in annotations.values()) == 39708
     counts = {
@@ -246,7 +245,7 @@ def test_real_annotations(real_dir):
         for level in ("easy", "medium", "hard")
     }
     assert counts == {"easy": 7211, "medium": 13319, "hard": 31958}
-    text = read_text(real_dir / "wider" / "wider_face_val_bbx_gt.txt")
+    text = read_text("list", (real_dir / "wider" / "wider_face_val_bbx_gt.txt").read_bytes())
     assert list(text) == list(annotations)
     differing = []
     for name, faces in text.items():

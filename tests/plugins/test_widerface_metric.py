@@ -153,7 +153,7 @@ def official_images(real_dir, boxes: np.ndarray, counts: np.ndarray) -> Iterator
 
     dataset = WiderFace(WiderFaceOptions(root=str(real_dir / "wider")))
     ends = np.cumsum(counts)
-    for faces, end, count in zip(dataset.annotations.values(), ends, counts, strict=True):
+    for faces, end, count in zip(dataset.labels.values(), ends, counts, strict=True):
         rows = boxes[end - count : end].astype(np.float64)
         kept = np.column_stack([faces.attributes[level] for level in ("easy", "medium", "hard")])
         corners = np.column_stack([rows[:, :2], rows[:, :2] + rows[:, 2:4]])

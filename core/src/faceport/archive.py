@@ -13,6 +13,8 @@ from pathlib import Path
 
 from faceport.errors import FaceportError, MissingError
 
+SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
+
 
 class Archive(ABC):
     """Files by their relative name, with '/' on every system."""
@@ -30,7 +32,11 @@ class Archive(ABC):
 
     @abstractmethod
     def read(self, name: str) -> bytes:
-        """Read a whole file; a name that is not there is an OSError."""
+        """Read a whole file; what cannot be read is an OSError."""
+
+    def within(self, folder: str) -> Archive | None:
+        """Look into a folder; None where there is no such folder."""
+        return Within(self, folder) if any(name.startswith(f"{folder}/") for name in self.names()) else None
 
 
 class Folder(Archive):
@@ -49,6 +55,36 @@ class Folder(Archive):
     def read(self, name: str) -> bytes:
         """Read a whole file."""
         return (self.path / name).read_bytes()
+
+    def within(self, folder: str) -> Archive | None:
+        """Look into a folder, or into an archive that is still packed beside where it would be."""
+        if (self.path / folder).is_dir():
+            return Folder(self.path / folder)
+        for suffix in SUFFIXES:
+            packed = self.path / f"{folder}{suffix}"
+            if packed.is_file():
+                return open_root(packed)
+        return None
+
+
+class Within(Archive):
+    """The files below a folder of an archive."""
+
+    def __init__(self, archive: Archive, folder: str) -> None:
+        super().__init__(archive.path / folder)
+        self._archive, self._prefix = archive, f"{folder}/"
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of all files, in the order of the archive."""
+        names = self._archive.names()
+        yield from (name.removeprefix(self._prefix) for name in names if name.startswith(self._prefix))
+
+    def __contains__(self, name: object) -> bool:
+        return f"{self._prefix}{name}" in self._archive
+
+    def read(self, name: str) -> bytes:
+        """Read a whole file."""
+        return self._archive.read(f"{self._prefix}{name}")
 
 
 class Zip(Archive):
@@ -69,15 +105,15 @@ class Zip(Archive):
     def read(self, name: str) -> bytes:
         """Read a whole file."""
         if name not in self._members:
-            raise FileNotFoundError(f"{self.path} has no {name}")
+            raise FileNotFoundError(f"there is no {name} in {self.path}")
         try:
             return self._zip.read(self._members[name])
         except (zipfile.BadZipFile, EOFError, zlib.error) as error:
-            raise OSError(f"{self.path}: {name} is damaged: {error}") from error
+            raise OSError(f"{name} is damaged in {self.path}: {error}") from error
 
 
 class Tar(Archive):
-    """The files of a tar; a compressed one is read from its start for every file, so better unpack that."""
+    """The files of a tar; a compressed one has to be read from its start for each, so better unpack that."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -95,11 +131,14 @@ class Tar(Archive):
     def read(self, name: str) -> bytes:
         """Read a whole file."""
         if name not in self._members:
-            raise FileNotFoundError(f"{self.path} has no {name}")
+            raise FileNotFoundError(f"there is no {name} in {self.path}")
         with self._lock:
-            file = self._tar.extractfile(self._members[name])
-            assert file is not None  # only regular files are listed
-            return file.read()
+            try:
+                file = self._tar.extractfile(self._members[name])
+                assert file is not None  # only regular files are listed
+                return file.read()
+            except (tarfile.TarError, EOFError, zlib.error) as error:
+                raise OSError(f"{name} is damaged in {self.path}: {error}") from error
 
 
 def open_archive(path: str | os.PathLike[str]) -> Archive:
@@ -114,6 +153,16 @@ def open_archive(path: str | os.PathLike[str]) -> Archive:
             return Zip(place)
         if tarfile.is_tarfile(place):
             return Tar(place)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, OSError) as error:
         raise FaceportError(f"{place} is damaged: {error}") from error
     raise FaceportError(f"{place} is neither a folder nor a zip nor a tar")
+
+
+def open_root(path: str | os.PathLike[str]) -> Archive:
+    """Open a folder, a zip or a tar; where all files of it lie in one folder, open that."""
+    archive = open_archive(path)
+    if isinstance(archive, Folder):
+        return archive
+    tops = {name.partition("/")[0] if "/" in name else "" for name in archive.names()}
+    top = tops.pop() if len(tops) == 1 else ""
+    return Within(archive, top) if top else archive

@@ -1,12 +1,14 @@
 """Read the ground truth of WIDER FACE: MATLAB files or the official text list."""
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faceport.archive import Archive
 from faceport.errors import FaceportError
+from faceport.labelled import lines
 from faceport.types import Faces
 
 LEVELS = ("easy", "medium", "hard")  # which faces each setting of the evaluation counts
@@ -14,6 +16,7 @@ LEVELS = ("easy", "medium", "hard")  # which faces each setting of the evaluatio
 LABELS = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
 
 Annotations = Mapping[str, Faces]  # by "EVENT/NAME.jpg", in the official order
+Cells = NDArray[np.object_]  # what MATLAB calls so: arrays in arrays
 
 
 def make_faces(rows: NDArray[np.int64], labels: Mapping[str, NDArray[np.generic]]) -> Faces:
@@ -23,27 +26,26 @@ def make_faces(rows: NDArray[np.int64], labels: Mapping[str, NDArray[np.generic]
     return Faces(boxes=boxes, attributes=labels)
 
 
-def read_mat(path: Path, levels: Mapping[str, Path]) -> Annotations:
+def read_mat(archive: Archive, path: str, levels: Mapping[str, str]) -> Annotations:
     """Read wider_face_*.mat, and from wider_{easy,medium,hard}_*.mat which faces each level counts."""
-    content = _load(
-        path, ["event_list", "file_list", "face_bbx_list", *(f"{name}_label_list" for name in LABELS)]
-    )
-    counted = {name: _load(file, ["gt_list", "file_list"]) for name, file in levels.items()}
+    lists = [f"{label}_label_list" for label in LABELS]
+    content = load_mat(archive, path, ["event_list", "file_list", "face_bbx_list"], lists)
+    counted = {level: load_mat(archive, file, ["gt_list", "file_list"]) for level, file in levels.items()}
     annotations = {}
     for e, event in enumerate(content["event_list"][:, 0]):
         for i, file in enumerate(content["file_list"][e, 0][:, 0]):
             name = f"{event[0]}/{file[0]}.jpg"
             rows = content["face_bbx_list"][e, 0][i, 0].reshape(-1, 4).astype(np.int64)
             labels = {
-                label: content[f"{label}_label_list"][e, 0][i, 0].reshape(-1)
-                for label in LABELS
-                if f"{label}_label_list" in content
+                label: content[key][e, 0][i, 0].reshape(-1)
+                for label, key in zip(LABELS, lists, strict=True)
+                if key in content
             }
-            for level, lists in counted.items():
+            for level, cells in counted.items():
                 try:
-                    if lists["file_list"][e, 0][i, 0][0] != file[0]:
+                    if cells["file_list"][e, 0][i, 0][0] != file[0]:
                         raise IndexError(i)
-                    labels[level] = _chosen(lists["gt_list"][e, 0][i, 0], len(rows))
+                    labels[level] = _chosen(cells["gt_list"][e, 0][i, 0], len(rows))
                 except IndexError as error:
                     raise FaceportError(
                         f"{levels[level]} does not fit {path} at {name} with its {len(rows)} faces: "
@@ -64,48 +66,49 @@ def _chosen(positions: NDArray[np.generic], count: int) -> NDArray[np.bool_]:
     return mask
 
 
-def _load(path: Path, names: Sequence[str]) -> Mapping[str, NDArray[np.object_]]:
+def load_mat(
+    archive: Archive, path: str, needed: Sequence[str], others: Sequence[str] = ()
+) -> Mapping[str, Cells]:
+    """Load variables of a MATLAB file, and say so when it is none, or not the right one."""
     import scipy.io
 
     try:
-        content: Mapping[str, NDArray[np.object_]] = scipy.io.loadmat(path, variable_names=list(names))
+        content: Mapping[str, Cells] = scipy.io.loadmat(
+            io.BytesIO(archive.read(path)), variable_names=[*needed, *others]
+        )
     except Exception as error:  # scipy has no error of its own for damaged files
         raise FaceportError(f"{path}: not a MATLAB file that can be read, or damaged: {error}") from error
-    absent = [name for name in names if name not in content and not name.endswith("_label_list")]
+    absent = [name for name in needed if name not in content]
     if absent:
         raise FaceportError(f"{path}: has no {', '.join(absent)}: not a WIDER FACE annotation file")
     return content
 
 
-def read_text(path: Path) -> Annotations:
+def read_text(path: str, content: bytes) -> Annotations:
     """Read wider_face_*_bbx_gt.txt: per picture its name, the number of faces, and one line for each."""
-    lines = enumerate(path.read_text(encoding="utf-8", errors="backslashreplace").split("\n"), start=1)
+    rest = lines(content)
     annotations: dict[str, Faces] = {}
-    for number, line in lines:
-        name = line.strip()
-        if not name:
-            continue
+    for number, name in rest:
         if not name.lower().endswith((".jpg", ".jpeg", ".png")):
             raise FaceportError(f"{path}:{number}: expected the name of a picture, found '{name[:80]}'")
         if name in annotations:
             raise FaceportError(f"{path}:{number}: {name} is listed twice")
-        rows = _rows(path, name, lines)
-        annotations[name] = make_faces(
-            rows[:, :4], {label: rows[:, 4 + i].astype(np.uint8) for i, label in enumerate(LABELS)}
-        )
+        rows = _rows(path, name, rest)
+        labels = {label: rows[:, 4 + i].astype(np.uint8) for i, label in enumerate(LABELS)}
+        annotations[name] = make_faces(rows[:, :4], labels)
     return annotations
 
 
-def _rows(path: Path, name: str, lines: Iterator[tuple[int, str]]) -> NDArray[np.int64]:
+def _rows(path: str, name: str, rest: Iterator[tuple[int, str]]) -> NDArray[np.int64]:
     """Read the count and the face lines that follow a picture's name."""
-    number, line = next(lines, (0, ""))
-    if not line.strip().isdecimal():
+    number, line = next(rest, (0, ""))
+    if not line.isdecimal():
         where = f"{path}:{number}" if number else f"{path}: the file ends after {name}"
-        raise FaceportError(f"{where}: expected the number of faces of {name}, found '{line.strip()[:80]}'")
+        raise FaceportError(f"{where}: expected the number of faces of {name}, found '{line[:80]}'")
     count = int(line)
     rows = np.zeros((count, 4 + len(LABELS)), dtype=np.int64)
     for i in range(max(count, 1)):  # a picture without faces has one line of zeros
-        number, line = next(lines, (0, ""))
+        number, line = next(rest, (0, ""))
         try:
             values = [int(value) for value in line.split()]
         except ValueError:
@@ -114,21 +117,19 @@ def _rows(path: Path, name: str, lines: Iterator[tuple[int, str]]) -> NDArray[np
             where = f"{path}:{number}" if number else f"{path}: the file ends too early"
             raise FaceportError(
                 f"{where}: expected face {i + 1} of {count} of {name} as 'x y w h {' '.join(LABELS)}' "
-                f"in whole numbers, found '{line.strip()[:80]}'"
+                f"in whole numbers, found '{line[:80]}'"
             )
         if count:
             rows[i] = values
     return rows
 
 
-def read_subset(path: Path, known: Annotations) -> list[str]:
+def read_subset(path: str, content: bytes, known: Annotations) -> list[str]:
     """Read a list of pictures, one 'EVENT/NAME.jpg' a line."""
     names = []
-    text = path.read_text(encoding="utf-8", errors="backslashreplace")
-    for number, line in enumerate(text.split("\n"), start=1):
-        name = line.strip().lstrip("/")
-        if name and name not in known:
+    for number, line in lines(content):
+        name = line.lstrip("/")
+        if name not in known:
             raise FaceportError(f"{path}:{number}: '{name[:120]}' is not a picture of this set")
-        if name:
-            names.append(name)
+        names.append(name)
     return names

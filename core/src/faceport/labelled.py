@@ -1,0 +1,118 @@
+"""What readers of published datasets share: pictures somewhere, labels by picture."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceport.api import Dataset
+from faceport.archive import Archive, open_root
+from faceport.errors import FaceportError, ImageError, MissingError
+from faceport.media import decode
+from faceport.types import Faces, Image, Sample
+
+
+class LabelledPictures(Dataset):
+    """Stream pictures of a folder or archive with their labels, which can be had without any picture."""
+
+    get: ClassVar[str] = ""  # where to get the dataset, its licence, how it must lie
+
+    @property
+    @abstractmethod
+    def labels(self) -> Mapping[str, Faces]:
+        """Truth by id, in the order of the dataset; make it a cached_property."""
+
+    @property
+    @abstractmethod
+    def pictures(self) -> Archive:
+        """Where the pictures are; make it a cached_property."""
+
+    def file(self, sample: str) -> str:
+        """Give the file name of a sample's picture."""
+        return sample
+
+    def read(self, sample: str) -> Image:
+        """Decode the picture of a sample."""
+        try:
+            return decode(self.pictures.read(self.file(sample)), sample)
+        except OSError as error:
+            raise ImageError(f"{sample}: cannot be read from {self.pictures.path}: {error}") from error
+
+    def __iter__(self) -> Iterator[Sample]:
+        for sample, faces in self.labels.items():
+            yield Sample(sample, partial(self.read, sample), truth=faces)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @cached_property
+    def root(self) -> Archive:
+        """Open the dataset's folder or archive."""
+        try:
+            return open_root(self.options.root)
+        except MissingError as error:
+            raise self.absent(str(error)) from error
+
+    def part(self, *folders: str) -> Archive:
+        """Open the first of some folders that is there, packed or not."""
+        for folder in folders:
+            found = self.root.within(folder)
+            if found:
+                return found
+        raise self.absent(f"there is no {' or '.join(folders)} in {self.root.path}")
+
+    def annotation(self, *names: str) -> str:
+        """Choose the first of some annotation files that is there."""
+        for name in names:
+            if name in self.root:
+                return name
+        raise self.absent(f"there is no {' or '.join(names)} in {self.root.path}")
+
+    def sha256(self, *annotations: str) -> dict[str, str]:
+        """Hash annotation files, for facts()."""
+        return {name: hashlib.sha256(self.root.read(name)).hexdigest() for name in annotations}
+
+    def absent(self, what: str) -> MissingError:
+        """Say what is missing, and where to get it."""
+        return MissingError(f"{what}. {self.get}")
+
+
+def lines(content: bytes) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a text that are not empty, with their numbers, whatever their ends and encoding."""
+    for number, line in enumerate(content.decode("utf-8", "backslashreplace").split("\n"), start=1):
+        if line.strip():
+            yield number, line.strip()
+
+
+def numbers(fields: Sequence[str], where: str) -> NDArray[np.float64]:
+    """Convert the fields of a line; what is not a finite number is an error that names the line."""
+    try:
+        values = np.array(fields, dtype=np.float64)
+    except ValueError as error:
+        raise FaceportError(f"{where}: {error}") from error
+    if not np.isfinite(values).all():
+        raise FaceportError(
+            f"{where}: '{fields[int(np.argmin(np.isfinite(values)))]}' is not a finite number"
+        )
+    return values
+
+
+def extents(landmarks: NDArray[Any]) -> NDArray[np.float32]:
+    """Give the boxes that landmarks span, where nothing better is known: (n, k, 2) -> (n, 4)."""
+    return np.concatenate([np.nanmin(landmarks, axis=1), np.nanmax(landmarks, axis=1)], axis=1).astype(
+        np.float32
+    )
+
+
+def by_picture(names: Sequence[str], faces: Faces) -> dict[str, Faces]:
+    """Gather rows of one face each by their pictures, in the order in which the pictures come first."""
+    positions: dict[str, list[int]] = {}
+    for position, name in enumerate(names):
+        positions.setdefault(name, []).append(position)
+    return {name: faces[np.array(chosen)] for name, chosen in positions.items()}
