@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceport.types import Image
-from faceport_synthetic.canvas import Canvas
+from faceport_synthetic.canvas import Canvas, blurred
 from faceport_synthetic.painter import paint_face
 from faceport_synthetic.people import Face
 
@@ -59,8 +59,8 @@ def paint_background(rng: np.random.Generator, size: tuple[int, int]) -> Image:
             for corner in middle + rng.normal(0, 0.4 * length, (6, 2)):
                 leaf = corner + rng.normal(0, 0.12 * length, (4, 2))
                 canvas.fill(leaf, colour, alpha)
-    image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.4, 2.2)))
-    return np.ascontiguousarray(cv2.resize(image, (2 * width, 2 * height))[: size[0], : size[1]])
+    image = cv2.resize(blurred(image, rng.uniform(0.4, 2.2)), (2 * width, 2 * height))
+    return np.ascontiguousarray(image[: size[0], : size[1]])
 
 
 def _tones(
@@ -75,15 +75,4 @@ def _tones(
 def _defocus(image: Image, face: Face) -> None:
     around = face.ring(face.head.skull[0] * 0.6 + face.head.landmarks[16] * 0.4, 1.6, 2.0)
     with Canvas(image).inside(around) as head:
-        head.image[:] = _blurred(head.image, max(0.6, face.view.blur * face.scale))
-
-
-def _blurred(image: Image, sigma: float) -> Image:
-    """Blur; a large blur keeps no detail finer than itself, so the picture is made smaller for it."""
-    height, width = image.shape[:2]
-    shrink = max(1, int(sigma / 2))
-    size = (max(1, width // shrink), max(1, height // shrink))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if shrink > 1 else image
-    small = cv2.GaussianBlur(small, (0, 0), sigma / shrink)
-    blurred: Image = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-    return blurred
+        head.image[:] = blurred(head.image, max(0.6, face.view.blur * face.scale))
