@@ -36,7 +36,7 @@ class Doubling(Session):
 
 
 class TwoStages(Model):
-    """Asks `first` for n rows in two shapes, then `second` for what came out; n is the sample's number mod 5."""
+    """Ask `first` for n rows in two shapes, then `second` for what came out; n: the sample's number mod 5."""
 
     provides = frozenset({"scores"})
 

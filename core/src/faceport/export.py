@@ -38,9 +38,21 @@ def export_onnx(network: Network, path: Path) -> None:
         raise FaceportError(
             f"network '{network.name}' cannot be exported to ONNX: {str(error).splitlines()[0]}"
         ) from error
+    _name_shapes(network, path)
+
+
+def _name_shapes(network: Network, path: Path) -> None:
+    """Write the declared shapes into the file (the tracer gives up on some), and check it."""
     import onnx
 
     graph = onnx.load(path)
+    declared = {spec.name: spec.shape for spec in network.outputs}
+    for output in graph.graph.output:
+        for dimension, size in zip(output.type.tensor_type.shape.dim, declared[output.name], strict=True):
+            if isinstance(size, str):
+                dimension.dim_param = size
+            else:
+                dimension.dim_value = size
     onnx.checker.check_model(graph, full_check=True)
     graph.producer_name = "faceport"
     onnx.save(graph, path)

@@ -102,6 +102,13 @@ class Plan:
         size = len(self.dataset)
         return size if self.options.limit is None else min(size, self.options.limit)
 
+    def settled(self) -> dict[str, Any]:
+        """Give model and detector with what was looked up from the weights written out."""
+        parts: dict[str, Model | None] = {"model": self.model}
+        if isinstance(self.model, Cascade):
+            parts = {"model": self.model.model, "detector": self.model.detector}
+        return {group: {**self.config[group], **part.settled()} for group, part in parts.items() if part}
+
     def warnings(self) -> list[str]:
         """Collect what must be said beside every number."""
         said = [*self.notes, *(self.model.notes if self.model else ())]

@@ -126,9 +126,8 @@ def _download(source: str, place: Path, sha256: str) -> None:
                 for chunk in answer.iter_content(CHUNK):
                     file.write(chunk)
                     shown.advance(len(chunk))
-            got = part.stat().st_size
-            if total and got != total:
-                raise requests.ConnectionError(f"the connection closed after {got} of {total} bytes")
+            if total and part.stat().st_size != total:
+                raise requests.ConnectionError("IncompleteRead")
     except requests.RequestException as error:
         raise MissingError(
             f"cannot download {source} ({_reason(error)}). Run the command again to go on where it stopped, "
@@ -145,6 +144,8 @@ def _reason(error: Exception) -> str:
     text = str(error)
     if "NameResolution" in text or "Name or service" in text:
         return "the host name cannot be resolved: no network?"
+    if "IncompleteRead" in text:
+        return "the connection broke off"
     if "refused" in text:
         return "connection refused"
     if "timed out" in text:

@@ -20,7 +20,7 @@ def compile_networks(config: Mapping[str, Any]) -> dict[str, Any]:
         raise MissingError(f"target={plan.target_name} cannot be used: {missing}")
     builder = plan.builder(plan.questions() if plan.dataset else ())
     artifacts = {name: builder.artifact(network) for name, network in plan.model.networks.items()}
-    settled = settle(config, plan.model)
+    settled = {**plan.settled(), "target": config["target"]}
     bundle = write_bundle(Path(plan.options.out), artifacts, settled, plan.warnings())
     return {
         "folder": str(bundle.path),
@@ -28,16 +28,3 @@ def compile_networks(config: Mapping[str, Any]) -> dict[str, Any]:
         "parity": {name: artifact.manifest.get("parity", {}) for name, artifact in artifacts.items()},
         "notes": list(bundle.notes),
     }
-
-
-def settle(config: Mapping[str, Any], model: Any) -> dict[str, Any]:
-    """Write out what was looked up from the weights: the machine that runs may not have them."""
-    from faceport.cascade import Cascade
-
-    parts = {"model": model}
-    if isinstance(model, Cascade):
-        parts = {"model": model.model, "detector": model.detector}
-    settled = {
-        group: {**config[group], **part.settled()} for group, part in parts.items() if config.get(group)
-    }
-    return {**settled, "target": config["target"]}

@@ -148,6 +148,7 @@ def finish(record: dict[str, Any], plan: Plan, folder: Path) -> None:
         "status": "done",
         "faceport": version("faceport"),
         "config": plan.config,
+        "settled": plan.settled(),
         "data": dict(plan.dataset.facts()) if plan.dataset else {},
         "host": host_facts(),
         "versions": version_facts(plan.config),
