@@ -1,13 +1,29 @@
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from faceport.api import Model, Network, Steps
+from faceport.engine import Engine, Settings
 from faceport.errors import ConfigError, FaceportError, ImageError
 from faceport.media import VideoWriter, write_picture
 from faceport.plugins import create
+from faceport.types import Faces, Sample
 from faceport_folder.dataset import Folder, FolderOptions
+
+
+class Brightness(Model):
+    """Looks at pictures, needs no network."""
+
+    @property
+    def networks(self) -> Mapping[str, Network]:
+        return {}
+
+    def predict(self, sample: Sample) -> Steps:
+        return Faces(scores=sample.image.mean(keepdims=True).reshape(1) / 255)
+        yield
 
 
 def flat(value: int) -> np.ndarray:
@@ -81,6 +97,33 @@ def test_pictures_are_decoded_when_looked_at_and_a_broken_one_is_named(photos: P
         with pytest.raises(ImageError, match=f"{name}: .*{reason}"):
             _ = samples[name].image
     assert samples["b.png"].image.shape == (12, 16, 3)
+
+
+def test_a_run_names_what_it_cannot_read_and_goes_on_and_strict_stops(photos: Path) -> None:
+    (photos / "a" / "zero.jpg").touch()
+    (photos / "c.png").write_bytes((photos / "b.png").read_bytes()[:40])
+    (photos / "d.png").write_text("<html>not found</html>")
+    dataset = Folder(FolderOptions(str(photos)))
+    predictions = list(Engine(Brightness(), {}).run(dataset))
+    assert [prediction.id for prediction in predictions] == [sample.id for sample in dataset]
+    broken = {prediction.id: prediction.error for prediction in predictions if prediction.error}
+    assert list(broken) == ["a/zero.jpg", "c.png", "d.png"]
+    for (name, error), reason in zip(broken.items(), ("empty", "truncated", "not a picture"), strict=True):
+        assert name in error and reason in error
+    with pytest.raises(FaceportError, match=r"a/zero\.jpg: .*empty.*strict"):
+        list(Engine(Brightness(), {}, Settings(strict=True)).run(dataset))
+
+
+def test_a_video_runs_through_many_workers_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "clip.avi"
+    with VideoWriter(path) as writer:
+        for index in range(40):
+            writer.write(np.full((48, 64, 3), 5 * index, np.uint8))
+    dataset = Folder(FolderOptions(str(path)))
+    predictions = list(Engine(Brightness(), {}, Settings(workers=6)).run(dataset))
+    assert [prediction.id[-6:] for prediction in predictions] == [f"{index:06d}" for index in range(40)]
+    means = [255 * float(prediction.faces.scores[0]) for prediction in predictions]
+    np.testing.assert_allclose(means, 5 * np.arange(40), atol=5)
 
 
 def test_what_is_missing_is_named_with_what_is_accepted(tmp_path: Path) -> None:
