@@ -2,9 +2,9 @@
 
 from typing import cast
 
-import torch
-from faceport.nets.resnet import resnet50
 from torch import Tensor, nn
+
+from faceport.nets.resnet import resnet50
 
 
 class RegressionHead(nn.Module):
@@ -12,21 +12,22 @@ class RegressionHead(nn.Module):
 
     def __init__(self, channels: int, landmarks: int) -> None:
         super().__init__()
+        self.landmarks = landmarks
         self.fc = nn.Linear(channels, landmarks * 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, channels) to (B, landmarks, 2)."""
-        return cast(Tensor, self.fc(x)).reshape(x.shape[0], -1, 2)
+        return cast(Tensor, self.fc(x)).reshape(-1, self.landmarks, 2)
 
 
-class DeepPose(nn.Module):
-    """Regress landmarks, 0..1 of the crop, from a ResNet-50."""
+class DeepPoseNet(nn.Module):
+    """Regress landmarks, 0..1 of the crop, from the mean of the last map of a ResNet-50."""
 
-    def __init__(self, landmarks: int = 98) -> None:
+    def __init__(self, landmarks: int) -> None:
         super().__init__()
         self.backbone = resnet50()
         self.keypoint_head = RegressionHead(self.backbone.channels[-1], landmarks)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, 3, 256, 256), RGB normalised as for ImageNet, to (B, landmarks, 2)."""
-        return cast(Tensor, self.keypoint_head(torch.mean(self.backbone(x), (2, 3))))
+        return cast(Tensor, self.keypoint_head(self.backbone(x).mean((2, 3))))

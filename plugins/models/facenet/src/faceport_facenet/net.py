@@ -30,7 +30,9 @@ class ConvNorm(nn.Module):
 class InceptionBlock(nn.Module):
     """Add the projected, concatenated branches, scaled down, to the input."""
 
-    def __init__(self, branches: list[nn.Module], width: int, channels: int, scale: float, relu: bool = True) -> None:
+    def __init__(
+        self, branches: list[nn.Module], width: int, channels: int, scale: float, relu: bool = True
+    ) -> None:
         super().__init__()
         self.names = [f"branch{i}" for i in range(len(branches))]
         for name, branch in zip(self.names, branches, strict=True):
@@ -131,7 +133,7 @@ class InceptionResnetV1(nn.Module):
         self.logits = nn.Linear(512, classes) if classes else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, 3, 160, 160), in (RGB - 127.5) / 128, to unit vectors (B, 512) or to logits (B, classes)."""
+        """Map (B, 3, 160, 160), (RGB - 127.5) / 128, to unit vectors (B, 512) or logits (B, classes)."""
         x = self.conv2d_2b(self.conv2d_2a(self.conv2d_1a(x)))
         x = self.conv2d_4b(self.conv2d_4a(self.conv2d_3b(self.maxpool_3a(x))))
         x = self.mixed_6a(self.repeat_1(x))

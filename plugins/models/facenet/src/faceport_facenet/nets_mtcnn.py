@@ -3,8 +3,6 @@
 Every input is RGB in (value - 127.5) / 128; the last two columns of a probability are "no face" and "face".
 """
 
-from typing import cast
-
 from torch import Tensor, nn
 
 
@@ -95,4 +93,4 @@ class ONet(nn.Module):
 
 def _flatten(x: Tensor) -> Tensor:
     """Flatten with x before y before channels, as the dense layers were trained (in Caffe, transposed)."""
-    return cast(Tensor, x.permute(0, 3, 2, 1).flatten(1))
+    return x.permute(0, 3, 2, 1).flatten(1)
