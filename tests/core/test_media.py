@@ -2,6 +2,7 @@ import os
 import struct
 import subprocess
 import sys
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -82,6 +83,16 @@ def test_unreadable_picture_is_named_with_the_reason(tmp_path: Path, content: by
         media.decode(path)
     with pytest.raises(ImageError, match=f"from a zip: .*{reason}"):
         media.decode(content, name="from a zip")
+
+
+def test_picture_of_more_pixels_than_opencv_allows() -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0))
+    bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    with pytest.raises(ImageError, match=r"bomb\.png: OpenCV refuses it"):
+        media.decode(bomb, name="bomb.png")
 
 
 def test_missing_picture_and_folder_in_its_place(tmp_path: Path) -> None:

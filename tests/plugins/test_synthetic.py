@@ -52,6 +52,19 @@ def test_threads_paint_the_same_pictures() -> None:
         np.testing.assert_array_equal(image, sample.image)
 
 
+def test_pictures_do_not_depend_on_the_threads_that_opencv_uses() -> None:
+    before = cv2.getNumThreads()
+    try:
+        images = []
+        for threads in (1, 2, 3):
+            cv2.setNumThreads(threads)
+            images.append([sample.image for sample in dataset()])
+    finally:
+        cv2.setNumThreads(before)
+    np.testing.assert_array_equal(images[0], images[1])
+    np.testing.assert_array_equal(images[0], images[2])
+
+
 def test_nothing_is_painted_until_it_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     painted = []
     original = scene.paint_scene
