@@ -4,6 +4,8 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from faceport.nets.blocks import initialise
+
 # expansion, channels, blocks, stride of the first block
 _STAGES = (
     (1, 16, 1, 1),
@@ -63,6 +65,7 @@ class MobileNetV2(nn.Module):
                 layers.append(InvertedResidual(in_channels, channels, stride if i == 0 else 1, expansion))
                 in_channels = channels
         self.features = nn.Sequential(*layers, _conv(in_channels, self.channels, 1))
+        initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, 3, H, W) to (B, channels, H / 32, W / 32)."""

@@ -5,6 +5,8 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from faceport.nets.blocks import initialise
+
 # kernel, expanded width, channels, squeeze-and-excitation, hard swish, stride
 _BLOCKS = (
     (3, 16, 16, False, False, 1),
@@ -100,6 +102,7 @@ class MobileNetV3(nn.Module):
             in_channels = channels
         self.features = nn.Sequential(*layers)
         self.conv = _conv(in_channels, self.channels, 1)
+        initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, 3, H, W) to (B, channels, H / 32, W / 32)."""

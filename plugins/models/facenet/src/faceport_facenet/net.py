@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from faceport.nets.blocks import initialise
+
 
 class ConvNorm(nn.Module):
     """Convolve, normalise and clip below zero."""
@@ -131,6 +133,7 @@ class InceptionResnetV1(nn.Module):
         self.last_linear = nn.Linear(1792, 512, bias=False)
         self.last_bn = nn.BatchNorm1d(512, eps=1e-3)
         self.logits = nn.Linear(512, classes) if classes else None
+        initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, 3, 160, 160), (RGB - 127.5) / 128, to unit vectors (B, 512) or logits (B, classes)."""
