@@ -1,0 +1,22 @@
+"""Tests run for each installed plugin (argument `plugin`) or choice (`model_choice`, `target_choice` ...)."""
+
+from __future__ import annotations
+
+import pytest
+
+from faceport.plugins import KINDS, installed
+from faceport.testing.choices import title
+
+pytest.register_assert_rewrite("faceport.testing.checks")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrise over what is installed."""
+    index = installed()
+    for kind in KINDS:
+        if f"{kind}_choice" in metafunc.fixturenames:
+            choices = list(index.choices(kind).values())
+            metafunc.parametrize(f"{kind}_choice", choices, ids=map(title, choices), scope="module")
+    if "plugin" in metafunc.fixturenames:
+        names = [f"plugin-{plugin.name}" for plugin in index.plugins]
+        metafunc.parametrize("plugin", index.plugins, ids=names, scope="module")

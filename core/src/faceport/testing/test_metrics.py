@@ -1,0 +1,115 @@
+"""Every metric: plain numbers for right answers, for wrong ones and for none, whatever the order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from faceport.api import Metric, Scored
+from faceport.errors import FaceportError
+from faceport.plugins import Choice
+from faceport.testing.checks import check_sentence
+from faceport.testing.choices import small
+from faceport.testing.drawn import draw_faces
+from faceport.types import FIELDS, Faces
+
+PICTURES = 24
+SIZE = (96, 128)
+REPEATED = 1e-9  # the same numbers, summed in another order
+
+
+@pytest.fixture(scope="module")
+def metric(metric_choice: Choice, tmp_path_factory: pytest.TempPathFactory) -> Metric:
+    """Make the metric."""
+    made: Metric = small(metric_choice, tmp_path_factory.mktemp(metric_choice.name))
+    return made
+
+
+def right_answers(metric: Metric) -> list[Scored]:
+    """Draw a truth that has everything, and say exactly that; identities come one to a picture."""
+    items = []
+    for index in range(PICTURES):
+        count = 1 if "identities" in metric.truth else index % 4
+        faces = draw_faces(*SIZE, count, FIELDS, seed=index)
+        truth = faces.only({"boxes", "points", "landmarks", "identities", "attributes"})
+        items.append(Scored(f"{index:03d}", faces.only(metric.needs | {"boxes", "scores"}), truth))
+    return items
+
+
+def compute(metric: Metric, items: Iterable[Scored]) -> dict[str, Any]:
+    """Compute, from an iterator that can be read once, numbers that a record can hold."""
+    text = json.dumps(dict(metric.compute(iter(items))), allow_nan=False)
+    result: dict[str, Any] = json.loads(text)
+    return result
+
+
+def compute_or_refuse(metric: Metric, items: Iterable[Scored]) -> None:
+    """Compute, or be told in a sentence why not."""
+    try:
+        compute(metric, items)
+    except FaceportError as error:
+        check_sentence(str(error))
+
+
+def numbers(value: Any, name: str = "") -> dict[str, float]:
+    """List the numbers of a result, by the way to each."""
+    if isinstance(value, Mapping):
+        parts = [numbers(item, f"{name}.{key}") for key, item in value.items()]
+    elif isinstance(value, list):
+        parts = [numbers(item, f"{name}[{index}]") for index, item in enumerate(value)]
+    elif isinstance(value, int | float):
+        return {name: float(value)}
+    else:
+        return {}
+    return {key: number for part in parts for key, number in part.items()}
+
+
+def test_needs_and_truth_are_fields(metric: Metric) -> None:
+    assert {*FIELDS} >= metric.needs | metric.truth
+
+
+def test_right_answers_give_numbers(metric: Metric) -> None:
+    assert numbers(compute(metric, right_answers(metric))), "the result has no number"
+
+
+def test_order_does_not_matter(metric: Metric) -> None:
+    items = right_answers(metric)
+    wanted = numbers(compute(metric, items))
+    for seed in range(2):
+        order = np.random.default_rng(seed).permutation(len(items))
+        found = numbers(compute(metric, [items[index] for index in order]))
+        assert found == pytest.approx(wanted, rel=REPEATED, abs=REPEATED)
+
+
+def test_items_are_left_as_they_are(metric: Metric) -> None:
+    items = right_answers(metric)
+    compute(metric, items)
+    for item, fresh in zip(items, right_answers(metric), strict=True):
+        for name in sorted((item.faces.known | item.truth.known) - {"attributes"}):
+            for now, before in ((item.faces, fresh.faces), (item.truth, fresh.truth)):
+                assert np.array_equal(getattr(now, name), getattr(before, name)), f"compute() changed {name}"
+
+
+def test_some_faces_not_found(metric: Metric) -> None:
+    items = [
+        Scored(item.id, Faces() if index % 3 == 0 else item.faces, item.truth)
+        for index, item in enumerate(right_answers(metric))
+    ]
+    assert numbers(compute(metric, items))
+
+
+def test_no_face_found(metric: Metric) -> None:
+    compute_or_refuse(metric, [Scored(item.id, Faces(), item.truth) for item in right_answers(metric)])
+
+
+def test_no_face_there(metric: Metric) -> None:
+    empty = [Scored(item.id, item.faces[:0], item.truth[:0]) for item in right_answers(metric)]
+    compute_or_refuse(metric, empty)
+
+
+def test_no_pictures(metric: Metric) -> None:
+    compute_or_refuse(metric, [])

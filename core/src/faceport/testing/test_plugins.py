@@ -1,0 +1,113 @@
+"""Every plugin: options that are data, classes that fit them, imports that cost nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from faceport.plugins import RESERVED, Choice, Plugin, every_choice, find_class, installed
+from faceport.testing.checks import check_sentence
+from faceport.testing.choices import title
+
+LIGHT = {*sys.stdlib_module_names, "faceport", "pluggy", "numpy", "yaml"}  # what a hook module may import
+IMPORT = """
+import importlib, json, sys
+import faceport.api, faceport.hooks, faceport.plugins
+def tops():
+    return {name.partition(".")[0] for name in sys.modules}
+before = tops()
+plugin = next(p for p in faceport.plugins.installed().plugins if p.module == sys.argv[1])
+importlib.import_module(plugin.module)
+module = sorted(tops() - before)
+for kind in {choice.kind for choice in plugin.choices}:
+    faceport.plugins.classes(plugin, kind)
+print(json.dumps({"module": module, "classes": sorted(tops())}))
+"""
+
+every = pytest.mark.parametrize("choice", [pytest.param(c, id=title(c)) for c in every_choice()])
+
+
+@pytest.fixture(scope="module")
+def imported(plugin: Plugin) -> Mapping[str, list[str]]:
+    """Import a plugin in a fresh process; list what came with its module, then with its classes."""
+    if plugin.faults:
+        pytest.skip("the plugin has faults, see test_has_no_fault")
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT, plugin.module], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"importing {plugin.module} fails:\n{done.stderr}"
+    content: dict[str, list[str]] = json.loads(done.stdout.splitlines()[-1])
+    return content
+
+
+def test_has_no_fault(plugin: Plugin) -> None:
+    assert not plugin.faults, "; ".join(plugin.faults)
+    clashes = [f"{kind} '{name}'" for (kind, name), found in installed().clashes.items() if plugin in found]
+    assert not clashes, f"another plugin offers {', '.join(clashes)} too"
+
+
+def test_offers_something(plugin: Plugin) -> None:
+    assert plugin.choices, f"no conf/KIND/NAME.yaml beside {plugin.module}: is it in package-data?"
+
+
+def test_module_imports_nothing_heavy(plugin: Plugin, imported: Mapping[str, list[str]]) -> None:
+    heavy = {*imported["module"]} - LIGHT - {plugin.module.partition(".")[0]}
+    assert not heavy, (
+        f"{plugin.module} imports {sorted(heavy)} at its top: import it inside the hook or later"
+    )
+
+
+def test_classes_load_without_their_runtime(plugin: Plugin, imported: Mapping[str, list[str]]) -> None:
+    required = {name for choice in plugin.choices for name in choice.card.get("requires") or {}}
+    early = {*imported["classes"]} & {"torch", *required}
+    assert not early, f"the classes of {plugin.module} import {sorted(early)}: import it inside their methods"
+
+
+def test_every_yaml_has_a_class(plugin: Plugin) -> None:
+    from faceport.plugins import classes
+
+    for kind in {choice.kind for choice in plugin.choices}:
+        offered = {choice.name for choice in plugin.choices if choice.kind == kind}
+        answered = set(classes(plugin, kind))
+        assert answered == offered, f"conf/{kind} offers {offered}, the hook answers {answered}"
+
+
+@every
+def test_yaml_names_the_options_of_its_class(choice: Choice) -> None:
+    fields = {item.name for item in dataclasses.fields(find_class(choice.kind, choice.name).Options)}
+    assert {*choice.options} == fields, f"{choice.path} has other keys than the dataclass"
+
+
+@every
+def test_yaml_makes_no_objects(choice: Choice) -> None:
+    def keys(value: Any) -> set[str]:
+        if isinstance(value, Mapping):
+            return {*map(str, value)}.union(*map(keys, value.values()))
+        return set().union(*map(keys, value)) if isinstance(value, list) else set()
+
+    assert "_target_" not in keys(choice.content), f"{choice.path}: classes come from the hook alone"
+
+
+@every
+def test_card_has_a_summary(choice: Choice) -> None:
+    summary = choice.card.get("summary")
+    assert isinstance(summary, str) and summary.strip(), f"{choice.path}: card.summary is missing"
+    assert "\n" not in summary.strip(), f"{choice.path}: card.summary must be one line"
+    assert {*choice.content} - {*choice.options} <= {*RESERVED}
+
+
+@every
+def test_unknown_option_is_refused(choice: Choice) -> None:
+    from faceport.errors import ConfigError
+    from faceport.plugins import create
+
+    with pytest.raises(ConfigError) as caught:
+        create(choice.kind, choice.name, no_such_option=1)
+    check_sentence(str(caught.value))
+    assert "no_such_option" in str(caught.value)
