@@ -191,3 +191,7 @@ ACTIONS: dict[str, Callable[[list[str]], int]] = {
     "doctor": _doctor,
     "cache": _cache,
 }
+
+
+if __name__ == "__main__":
+    main()

@@ -133,7 +133,7 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     plan.target = _make(config, "target")
     plan.dataset = _make(config, "dataset")
     plan.metrics = _metrics(plan, config)
-    if plan.model and plan.dataset:
+    if plan.model is not None and plan.dataset is not None:
         _check_needs(plan.model, plan.dataset, config)
     return plan
 
@@ -159,7 +159,7 @@ def _metrics(plan: Plan, config: Mapping[str, Any]) -> dict[str, Metric]:
                 raise ConfigError(f"metric={name} cannot score this: {why}")
         return metrics
     metrics = {}
-    for name in dataset.metrics if dataset else ():
+    for name in dataset.metrics if dataset is not None else ():
         if name not in installed().choices("metric"):
             plan.notes.append(f"metric '{name}' of this dataset is not installed: no number of it")
             continue
@@ -170,7 +170,7 @@ def _metrics(plan: Plan, config: Mapping[str, Any]) -> dict[str, Metric]:
 
 
 def _unfit(metric: Metric, dataset: Dataset | None, provided: frozenset[str] | None) -> str:
-    lacking = metric.truth - (dataset.truth if dataset else frozenset())
+    lacking = metric.truth - (dataset.truth if dataset is not None else frozenset())
     if lacking:
         return f"it needs the truth of {_and(lacking)}, which the dataset does not have"
     lacking = metric.needs - provided if provided is not None else frozenset()

@@ -149,7 +149,7 @@ def finish(record: dict[str, Any], plan: Plan, folder: Path) -> None:
         "faceport": version("faceport"),
         "config": plan.config,
         "settled": plan.settled(),
-        "data": dict(plan.dataset.facts()) if plan.dataset else {},
+        "data": dict(plan.dataset.facts()) if plan.dataset is not None else {},
         "host": host_facts(),
         "versions": version_facts(plan.config),
         "notes": plan.warnings(),
