@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from faceport.api import Artifact, Model, Network, Session, Source, Target
+from faceport.calibration import Calibration, Recording, digest_calls
 from faceport.cascade import Cascade
 from faceport.engine import Engine, Settings
 from faceport.errors import FaceportError, ImageError, MissingError, explain_import
 from faceport.parity import compare_calls, worst
+from faceport.runtimes import allowed_error
+from faceport.shapes import has_free_sizes
 from faceport.store import Store
 from faceport.types import Sample, Tensors
 
@@ -48,9 +51,11 @@ class Builder:
     target_name: str
     samples: Iterable[Sample] = ()  # pictures to check the compiled networks on
     count: int = 2  # how many of them
-    tolerance: float = 1e-3  # largest error, relative to the spread of the output
+    tolerance: float = 1e-3  # largest error of fp32, relative to the spread of the output
     store: Store = field(default_factory=Store)
+    calibration: Calibration | None = None  # pictures for int8; None: those of the check
     _calls: dict[str, list[Tensors]] | None = None
+    _recordings: dict[str, Recording] | None = None
 
     def build(self) -> Built:
         """Compile what is not in the store and open everything."""
@@ -71,9 +76,12 @@ class Builder:
             "target_code": code_digest(type(target).__module__.split(".")[0]),
             "target_recipe": dict(target.recipe()),
         }
+        recorded = self.recorded(network)
+        if recorded:
+            recipe["calls"] = digest_calls(recorded)
 
         def make(folder: Path) -> Mapping[str, Any]:
-            target.compile(Source(network, lambda: self.onnx(network)), folder, ())
+            target.compile(Source(network, lambda: self.onnx(network)), folder, recorded)
             about = {
                 "network": network.name,
                 "target": self.target_name,
@@ -96,12 +104,31 @@ class Builder:
         """Refuse a compiled network that is too far from the reference."""
         if "skipped" in parity:
             return
+        assert self.target is not None
         output, error = worst(parity["outputs"])
-        if not error <= self.tolerance:
+        allowed = allowed_error(self.target, self.tolerance)
+        if not error <= allowed:
             raise FaceportError(
                 f"{self.target_name} runs network '{network.name}' too far from the reference: output "
-                f"'{output}' is off by {error:.2g} of its spread, allowed is tolerance={self.tolerance:g}"
+                f"'{output}' is off by {error:.2g} of its spread, allowed is {allowed:g} (target.tolerance)"
             )
+
+    def recorded(self, network: Network) -> Sequence[Tensors]:
+        """Give the calls that a target compiles a network with: ranges for int8, sizes to fix."""
+        assert self.target is not None
+        fixed = "dynamic_shape" not in self.target.capabilities and has_free_sizes(network)
+        if not (self.target.calibrates or fixed):
+            return ()
+        if self.calibration is None:
+            return self.calls().get(network.name, ())
+        if self._recordings is None:
+            recipes = {name: network_recipe(one, self.model) for name, one in self.model.networks.items()}
+            self._recordings = self.calibration.record(self.model, recipes, self.references, self.store)
+        return self._recordings.get(network.name, ())
+
+    def references(self) -> dict[str, Session]:
+        """Open the fp32 reference of every network."""
+        return {name: reference_session(network) for name, network in self.model.networks.items()}
 
     def onnx(self, network: Network) -> Path:
         """Find or make the network as ONNX."""
@@ -149,8 +176,7 @@ class Builder:
                 if len(found[name]) < MOST_CALLS:
                     found[name].append({key: value[:MOST_ROWS] for key, value in inputs.items()})
 
-            sessions = {name: reference_session(network) for name, network in self.model.networks.items()}
-            engine = Engine(self.model, sessions, Settings(batch_size=MOST_ROWS), record)
+            engine = Engine(self.model, self.references(), Settings(batch_size=MOST_ROWS), record)
             for sample in islice(self.samples, self.count):
                 try:
                     engine.one(sample)

@@ -1,0 +1,1 @@
+"""Edits of ONNX graphs that targets ask for: each is done once, and done again changes nothing."""

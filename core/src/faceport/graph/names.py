@@ -1,0 +1,42 @@
+"""Names of nodes: what diagnose reports and exclude lists refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import onnx
+
+from faceport.errors import ConfigError, suggest
+
+
+def load(path: Path) -> onnx.ModelProto:
+    """Read a network and give every node a name of its own."""
+    model = onnx.load(path)
+    name_nodes(model)
+    return model
+
+
+def name_nodes(model: onnx.ModelProto) -> None:
+    """Name the nodes that have no name, or one that another has too, after what they compute."""
+    taken: set[str] = set()
+    for node in model.graph.node:
+        if not node.name or node.name in taken:
+            node.name = f"{node.op_type}:{node.output[0]}"
+        taken.add(node.name)
+
+
+def excluded(model: onnx.ModelProto, network: str, entries: Iterable[str]) -> list[str]:
+    """Pick the nodes of one network from an exclude list of NODE and NETWORK:NODE; refuse unknown ones."""
+    known = {node.name for node in model.graph.node}
+    picked = []
+    for entry in entries:
+        owner, colon, rest = entry.partition(":")
+        if entry not in known and colon and owner != network:
+            continue  # another network of the model has it
+        name = entry if entry in known or not colon else rest
+        if name not in known:
+            near = suggest(name, known).partition("Available:")[0]  # all names would fill the screen
+            raise ConfigError(f"target.exclude: network '{network}' has no node '{name}'. {near}".rstrip())
+        picked.append(name)
+    return picked
