@@ -6,6 +6,7 @@ import hashlib
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,9 +30,14 @@ class LabelledPictures(Dataset):
         """Truth by id, in the order of the dataset; make it a cached_property."""
 
     @property
-    @abstractmethod
     def pictures(self) -> Archive:
-        """Where the pictures are; make it a cached_property."""
+        """Where the pictures are; make it a cached_property where it is not the root."""
+        return self.root
+
+    @property
+    @abstractmethod
+    def protocol(self) -> str:
+        """Name the dataset, its split and what else decides which faces are scored."""
 
     def file(self, sample: str) -> str:
         """Give the file name of a sample's picture."""
@@ -74,13 +80,36 @@ class LabelledPictures(Dataset):
                 return name
         raise self.absent(f"there is no {' or '.join(names)} in {self.root.path}")
 
-    def sha256(self, *annotations: str) -> dict[str, str]:
-        """Hash annotation files, for facts()."""
-        return {name: hashlib.sha256(self.root.read(name)).hexdigest() for name in annotations}
+    def outside(self, path: str, option: str) -> bytes:
+        """Read an annotation file that an option names, wherever it is."""
+        try:
+            return Path(path).expanduser().read_bytes()
+        except OSError as error:
+            raise MissingError(f"cannot read {path} (dataset.{option}): {error.strerror}") from error
+
+    def facts(self) -> Mapping[str, Any]:
+        """Identify the labels that are used, by protocol, number and content."""
+        return {
+            "protocol": self.protocol,
+            "pictures": len(self),
+            "faces": sum(map(len, self.labels.values())),
+            "labels_sha256": _digest(self.labels),
+        }
 
     def absent(self, what: str) -> MissingError:
         """Say what is missing, and where to get it."""
         return MissingError(f"{what}. {self.get}")
+
+
+def _digest(labels: Mapping[str, Faces]) -> str:
+    digest = hashlib.sha256()
+    for sample, faces in labels.items():
+        digest.update(sample.encode())
+        known = {name: getattr(faces, name) for name in sorted(faces.known - {"attributes"})}
+        for name, value in (known | dict(sorted(faces.attributes.items()))).items():
+            digest.update(name.encode())
+            digest.update(value.tobytes() if value.dtype.kind in "fiub" else str(value.tolist()).encode())
+    return digest.hexdigest()
 
 
 def lines(content: bytes) -> Iterator[tuple[int, str]]:
@@ -116,3 +145,18 @@ def by_picture(names: Sequence[str], faces: Faces) -> dict[str, Faces]:
     for position, name in enumerate(names):
         positions.setdefault(name, []).append(position)
     return {name: faces[np.array(chosen)] for name, chosen in positions.items()}
+
+
+def by_pair(pairs: Sequence[tuple[str, str, bool]]) -> dict[str, dict[str, NDArray[Any]]]:
+    """Tell of each picture which pairs it is in: attributes "pair" (a number) and "same", (1, k) each."""
+    members: dict[str, list[tuple[int, bool]]] = {}
+    for number, (first, second, same) in enumerate(pairs):
+        members.setdefault(first, []).append((number, same))
+        members.setdefault(second, []).append((number, same))
+    return {
+        name: {
+            "pair": np.array([[number for number, _ in own]]),
+            "same": np.array([[same for _, same in own]]),
+        }
+        for name, own in members.items()
+    }

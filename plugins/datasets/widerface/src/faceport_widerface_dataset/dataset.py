@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from faceport.archive import Archive
-from faceport.errors import FaceportError, MissingError
+from faceport.errors import FaceportError
 from faceport.labelled import LabelledPictures
-from faceport.store import file_sha256
 from faceport.types import Prediction
 from faceport_widerface_dataset import annotations as formats
 from faceport_widerface_dataset import predictions as official
@@ -72,10 +71,8 @@ class WiderFace(LabelledPictures):
             known = formats.read_mat(self.root, faces, files)
         if not self.options.subset:
             return known
-        path = Path(self.options.subset).expanduser()
-        if not path.is_file():
-            raise MissingError(f"there is no {path} (dataset.subset)")
-        return {name: known[name] for name in formats.read_subset(str(path), path.read_bytes(), known)}
+        chosen = self.outside(self.options.subset, "subset")
+        return {name: known[name] for name in formats.read_subset(self.options.subset, chosen, known)}
 
     @cached_property
     def pictures(self) -> Archive:
@@ -83,18 +80,11 @@ class WiderFace(LabelledPictures):
         pictures = self.part(f"WIDER_{self.options.split}")
         return pictures.within("images") or pictures
 
-    def facts(self) -> Mapping[str, Any]:
-        """Identify the annotations and the choice of pictures."""
-        chosen = (
-            {"subset": file_sha256(Path(self.options.subset).expanduser())} if self.options.subset else {}
-        )
-        return {
-            "protocol": f"WIDER FACE {self.options.split}",
-            "pictures": len(self),
-            "faces": sum(map(len, self.labels.values())),
-            "levels": "easy" in self.annotation_files,
-            "sha256": self.sha256(*self.annotation_files.values()) | chosen,
-        }
+    @property
+    def protocol(self) -> str:
+        """Name the split, and say when easy, medium and hard are not known."""
+        levels = "" if "easy" in self.annotation_files else ", without levels"
+        return f"WIDER FACE {self.options.split}{levels}"
 
     def write_predictions(self, predictions: Iterable[Prediction], out: Path) -> None:
         """Write EVENT/NAME.txt files into a folder or a zip."""

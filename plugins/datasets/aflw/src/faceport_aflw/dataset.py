@@ -1,0 +1,101 @@
+"""AFLW (https://www.tugraz.at/institute/icg/research/team-bischof/lrs/downloads/aflw): faces of every pose.
+
+The labels are the 19 landmarks of AFLWinfo_release.mat, which all papers on AFLW-Full and AFLW-Frontal share.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceport.archive import Archive
+from faceport.errors import FaceportError
+from faceport.labelled import LabelledPictures, by_picture
+from faceport.types import Faces
+
+POINTS = 19
+INFO = "AFLWinfo_release.mat"
+VARIABLES = ("bbox", "data", "mask_new", "nameList", "ra")
+TRAIN = 20_000  # the first so many of the published order; the others are the test set
+
+
+@dataclass(frozen=True)
+class AflwOptions:
+    """Options of the dataset."""
+
+    root: str = "data/aflw"
+    split: Literal["full", "frontal", "train"] = "full"
+
+
+class Aflw(LabelledPictures):
+    """Stream the pictures of AFLW with the faces of the split."""
+
+    Options = AflwOptions
+    options: AflwOptions
+    truth = frozenset({"boxes", "landmarks", "attributes"})
+    metrics = ("landmarks",)
+    get = (
+        "AFLW is for research only and given on request: ask at https://www.tugraz.at/institute/icg/research/"
+        "team-bischof/lrs/downloads/aflw, take AFLWinfo_release.mat from "
+        "http://mmlab.ie.cuhk.edu.hk/projects/compositional.html, put it beside the folder flickr and say "
+        "dataset.root=FOLDER"
+    )
+
+    @cached_property
+    def labels(self) -> Mapping[str, Faces]:
+        """Read the faces of the split, in the published order."""
+        content = _load(self.root, self.annotation(INFO))
+        order = content["ra"].reshape(-1).astype(np.int64) - 1
+        visible = (content["mask_new"] == 1).all(axis=1)
+        order = order[:TRAIN] if self.options.split == "train" else order[TRAIN:]
+        if self.options.split == "frontal":
+            order = order[visible[order]]
+        x, y = content["data"][order].reshape(-1, 2, POINTS).transpose(1, 0, 2)
+        faces = Faces(
+            boxes=content["bbox"][order][:, [0, 2, 1, 3]].astype(np.float32),  # x1, x2, y1, y2 in the file
+            landmarks=np.stack([x, y], axis=2).astype(np.float32),
+            attributes={"frontal": visible[order]},
+        )
+        names = [str(content["nameList"][position, 0][0]) for position in order]
+        return by_picture(names, faces)
+
+    @cached_property
+    def pictures(self) -> Archive:
+        """Find the folder of pictures."""
+        return self.part("flickr", "AFLW/flickr", "data/flickr")
+
+    @property
+    def protocol(self) -> str:
+        """Name the split."""
+        return f"AFLW {self.options.split}"
+
+
+def _load(root: Archive, path: str) -> Mapping[str, NDArray[Any]]:
+    import scipy.io
+
+    try:
+        content: Mapping[str, NDArray[Any]] = scipy.io.loadmat(io.BytesIO(root.read(path)))
+    except Exception as error:  # scipy has no error of its own for damaged files
+        raise FaceportError(f"{path}: not a MATLAB file that can be read, or damaged: {error}") from error
+    absent = [name for name in VARIABLES if name not in content]
+    if absent:
+        raise FaceportError(f"{path}: has no {', '.join(absent)}: not the annotations of AFLW")
+    count = len(content["data"])
+    shapes = {
+        "bbox": (count, 4),
+        "data": (count, 2 * POINTS),
+        "mask_new": (count, POINTS),
+        "nameList": (count, 1),
+    }
+    wrong = [name for name, shape in shapes.items() if content[name].shape != shape]
+    if wrong or sorted(content["ra"].reshape(-1).tolist()) != list(range(1, count + 1)):
+        raise FaceportError(f"{path}: {', '.join(wrong) or 'ra'} does not fit its {count} faces")
+    if not (np.isfinite(content["data"]).all() and np.isfinite(content["bbox"]).all()):
+        raise FaceportError(f"{path}: a landmark or a box is not finite")
+    return content

@@ -1,0 +1,95 @@
+"""COFW (http://www.vision.caltech.edu/xpburgos/ICCV13/): 29 landmarks on faces that something hides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from faceport.errors import FaceportError, ImageError
+from faceport.labelled import LabelledPictures
+from faceport.types import Faces, Image
+
+if TYPE_CHECKING:
+    import h5py
+
+POINTS = 29
+FILES = {"test": ("COFW_test_color.mat", "T"), "train": ("COFW_train_color.mat", "Tr")}
+
+
+@dataclass(frozen=True)
+class CofwOptions:
+    """Options of the dataset."""
+
+    root: str = "data/cofw"
+    split: Literal["test", "train"] = "test"
+
+
+class Cofw(LabelledPictures):
+    """Stream COFW; its MATLAB file (HDF5 inside) holds labels and pictures."""
+
+    Options = CofwOptions
+    options: CofwOptions
+    truth = frozenset({"boxes", "landmarks", "attributes"})
+    metrics = ("landmarks",)
+    get = (
+        "COFW is free for research only: take COFW_color.zip from "
+        "https://data.caltech.edu/records/bc0bf-nc666, unpack it and say "
+        "dataset.root=FOLDER, the one with COFW_test_color.mat"
+    )
+
+    @cached_property
+    def content(self) -> h5py.File:
+        """Open the file."""
+        import h5py
+
+        path = Path(self.options.root).expanduser() / FILES[self.options.split][0]
+        if not path.is_file():
+            raise self.absent(f"there is no {path}")
+        try:
+            return h5py.File(path)
+        except OSError as error:
+            raise FaceportError(f"{path} is damaged, or no MATLAB 7.3 file: {error}") from error
+
+    @cached_property
+    def labels(self) -> Mapping[str, Faces]:
+        """Read landmarks (x of all, y of all, hidden of all), boxes and the number of pictures."""
+        key = FILES[self.options.split][1]
+        names = [f"{name}{key}" for name in ("phis", "bboxes", "Is")]
+        absent = [name for name in names if name not in self.content]
+        if absent:
+            raise FaceportError(f"{self.content.filename} has no {', '.join(absent)}: not a file of COFW")
+        # MATLAB stores columns first: what it calls (n, 87) is read as (87, n).
+        rows, boxes, pictures = (self.content[name][()].T for name in names)
+        if rows.shape[1:] != (3 * POINTS,) or boxes.shape != (len(rows), 4) or len(pictures) != len(rows):
+            raise FaceportError(
+                f"{self.content.filename}: expected {3 * POINTS} numbers, a box and a picture for each face, "
+                f"found shapes {rows.shape}, {boxes.shape}, {pictures.shape}"
+            )
+        if not (np.isfinite(rows).all() and np.isfinite(boxes).all() and (boxes[:, 2:] > 0).all()):
+            raise FaceportError(f"{self.content.filename}: a landmark is not finite, or a box has no size")
+        points = rows.reshape(-1, 3, POINTS)
+        landmarks = points[:, :2].transpose(0, 2, 1).astype(np.float32)
+        boxes = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1).astype(np.float32)
+        attributes = {"hidden": points[:, 2] > 0.5}
+        faces = Faces(boxes=boxes, landmarks=landmarks, attributes=attributes)
+        return {f"{self.options.split}/{i + 1:04d}": faces[i : i + 1] for i in range(len(faces))}
+
+    def read(self, sample: str) -> Image:
+        """Take a picture out of the file; some are grey."""
+        references = self.content[f"Is{FILES[self.options.split][1]}"]
+        try:
+            pixels = self.content[references[0, int(sample.rpartition("/")[2]) - 1]][()].T
+        except (OSError, ValueError) as error:
+            raise ImageError(f"{sample}: cannot be read from {self.content.filename}: {error}") from error
+        image = np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
+        return np.ascontiguousarray(image, dtype=np.uint8)
+
+    @property
+    def protocol(self) -> str:
+        """Name the split."""
+        return f"COFW {self.options.split}"
