@@ -1,4 +1,4 @@
-"""Print the pip arguments that install every plugin of this repository, editable, with the extras it asks for."""
+"""Print the pip arguments that install every plugin of this repository with the extras it asks for."""
 
 import tomllib
 from pathlib import Path

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from faceport.report.summary import is_number, number, summarise
+
 
 def console(stderr: bool = False) -> Console:
     """Open a console that neither wraps nor cuts what is piped into a file."""
@@ -43,16 +45,6 @@ def show_run(record: Mapping[str, Any]) -> None:
 _GROUPS = ("model", "detector", "target", "dataset")
 
 
-def headline(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Pick the plain numbers of all metrics, by 'metric.name'."""
-    return {
-        f"{metric}.{name}": value
-        for metric, values in metrics.items()
-        for name, value in values.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
-
-
 def _show_metrics(out: Console, metrics: Mapping[str, Any]) -> None:
     if not metrics:
         return
@@ -60,7 +52,7 @@ def _show_metrics(out: Console, metrics: Mapping[str, Any]) -> None:
     for metric, values in metrics.items():
         label = f"{metric} ({values['protocol']})" if "protocol" in values else metric
         for name, value in values.items():
-            if isinstance(value, int | float) and not isinstance(value, bool):
+            if is_number(value):
                 table.add_row(label, name, number(value))
                 label = ""
     out.print(table)
@@ -108,60 +100,12 @@ def show_notes(notes: Sequence[str]) -> None:
 def show_sweep(records: Sequence[Mapping[str, Any]]) -> None:
     """Show a table of all jobs of a sweep: what differs between them, and what came out."""
     out = console()
-    settings = [_flat(record.get("config", {})) for record in records]
-    keys = sorted({key for setting in settings for key in setting})
-    varied = [key for key in keys if len({str(setting.get(key)) for setting in settings}) > 1]
-    varied = _without_companions(varied, settings)
-    numbers = [headline(record.get("metrics", {})) for record in records]
-    shown = list(dict.fromkeys(name for one in numbers for name in one))[:6]
-    table = Table(*varied, *shown, "per second", "status", box=None, pad_edge=False)
-    reasons: dict[str, int] = {}
-    for record, setting, found in zip(records, settings, numbers, strict=True):
-        speed = (record.get("timing") or {}).get("samples_per_second")
-        table.add_row(
-            *(str(setting.get(key, "")) for key in varied),
-            *(number(found[name]) if name in found else "" for name in shown),
-            f"{speed:.1f}" if speed else "",
-            _status(record, reasons),
-        )
+    found = summarise(records)
+    table = Table(*found.columns, box=None, pad_edge=False)
+    for row in found.rows:
+        *cells, status = row
+        table.add_row(*cells, Text(status, style="red" if status.startswith("failed") else "green"))
     out.print(table)
-    for reason, mark in reasons.items():
+    for mark, reason in enumerate(found.reasons, 1):
         out.print(Text(f"({mark}) {reason}", style="red"))
-    for note in dict.fromkeys(note for record in records for note in record.get("notes", ())):
-        out.print(Text(f"note: {note}", style="yellow"))
-
-
-def _status(record: Mapping[str, Any], reasons: dict[str, int]) -> Text:
-    if record.get("status") == "done":
-        return Text("kept" if record.get("kept") else "done", style="green")
-    mark = reasons.setdefault(str(record.get("reason", "?")), len(reasons) + 1)
-    return Text(f"failed ({mark})", style="red")
-
-
-def _flat(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Write nested options as dotted keys; the name of a group stands for the group."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        name = above.rstrip(".") if key == "name" and above else f"{above}{key}"
-        flat |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
-    return flat
-
-
-def _without_companions(keys: list[str], settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Leave out options that differ only because another model, target or dataset has them."""
-
-    def explained(key: str) -> bool:
-        group = key.partition(".")[0]
-        if group == key:
-            return False
-        values: dict[str, set[str]] = {}
-        for setting in settings:
-            values.setdefault(str(setting.get(group)), set()).add(str(setting.get(key)))
-        return all(len(found) == 1 for found in values.values())
-
-    return [key for key in keys if not explained(key)]
-
-
-def number(value: float) -> str:
-    """Write a number as short as it can be told apart."""
-    return str(value) if isinstance(value, int) else f"{value:.6g}" if abs(value) < 1e-3 else f"{value:.4f}"
+    show_notes(found.notes)
