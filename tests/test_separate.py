@@ -1,0 +1,163 @@
+"""Wheels of the core, one model and one target run elsewhere what was compiled here.
+
+Elsewhere is an environment of its own, offline: the three wheels installed by pip, and links to exactly the
+packages that their metadata asks for, found in the environment of the tests. So it has no torch, and nothing
+leads back to this repository.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import faceport as installed_faceport
+from faceport.media import write_picture
+from tests.cli import faceport
+from tests.conftest import ROOT
+
+PROJECTS = ("core", "plugins/models/retinaface", "plugins/targets/onnxruntime")
+WANTED = ("faceport", "faceport-retinaface", "faceport-onnxruntime[cpu]")
+LITTER = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
+MODEL = ["model=retinaface_mobilenet", "model.size=160", "model.confidence=0.01"]  # random weights score low
+
+
+def closure(wanted: tuple[str, ...]) -> set[str]:
+    """Follow what distributions require, by their own metadata, down to the last."""
+    found: set[str] = set()
+    waiting = [Requirement(text) for text in wanted]
+    seen: set[tuple[str, frozenset[str]]] = set()
+    while waiting:
+        asked = waiting.pop()
+        name = canonicalize_name(asked.name)
+        if (name, frozenset(asked.extras)) in seen:
+            continue
+        seen.add((name, frozenset(asked.extras)))
+        found.add(name)
+        for requirement in map(Requirement, distribution(name).requires or ()):
+            marker = requirement.marker
+            if not marker or any(marker.evaluate({"extra": extra}) for extra in (*asked.extras, "")):
+                waiting.append(requirement)
+    return found
+
+
+def link(name: str, site: Path) -> None:
+    """Make one installed distribution visible in another environment."""
+    dist = distribution(name)
+    for top in {file.parts[0] for file in dist.files or () if file.parts[0] not in ("..", "__pycache__")}:
+        if not (site / top).exists():
+            (site / top).symlink_to(dist.locate_file(top))
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory) -> Path:
+    """An environment with three wheels of ours, what they require, and nothing else."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    for project in PROJECTS:
+        shutil.copytree(ROOT / project, folder / "sources" / project, ignore=LITTER)
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    offline = ["--no-deps", "--no-index"]
+    sources = [str(folder / "sources" / project) for project in PROJECTS]
+    subprocess.run(
+        [*pip, "wheel", *offline, "--no-build-isolation", "-w", str(folder / "wheels"), *sources], check=True
+    )
+    shutil.rmtree(folder / "sources")
+    venv.create(folder / "env", with_pip=False, symlinks=True)
+    python = folder / "env" / "bin" / "python"
+    wheels = sorted(map(str, (folder / "wheels").glob("*.whl")))
+    assert len(wheels) == len(PROJECTS)
+    subprocess.run([*pip, "--python", str(python), "install", *offline, *wheels], check=True)
+    site = next((folder / "env").glob("lib/python*/site-packages"))
+    for name in closure(WANTED) - {canonicalize_name(Requirement(text).name) for text in WANTED}:
+        link(name, site)
+    return folder / "env"
+
+
+def there(elsewhere: Path, *words: str, folder: Path, program: str = "faceport", code: int = 0) -> str:
+    """Run a program of the other environment, which sees nothing of this one."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    done = subprocess.run(
+        [str(elsewhere / "bin" / program), *words],
+        cwd=folder,
+        env={**environment, "FACEPORT_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory) -> Path:
+    (sample,) = installed_faceport.create("dataset", "synthetic", count=1, size=[240, 320])
+    path = tmp_path_factory.mktemp("photo") / "photo.png"
+    write_picture(path, sample.image)
+    return path
+
+
+def test_the_other_environment_has_three_wheels_and_what_they_require(elsewhere, tmp_path):
+    code = """
+import importlib.util, json, sys
+from importlib.metadata import distributions
+import faceport, faceport_retinaface, faceport_onnxruntime
+print(json.dumps({
+    "ours": sorted({d.name for d in distributions() if d.name.startswith("faceport")}),
+    "absent": [name for name in sys.argv[1:] if not importlib.util.find_spec(name)],
+    "path": sys.path,
+    "files": [module.__file__ for module in (faceport, faceport_retinaface, faceport_onnxruntime)],
+}))
+"""
+    tools = ["torch", "safetensors", "onnxscript", "pytest"]
+    seen = json.loads(there(elsewhere, "-c", code, *tools, folder=tmp_path, program="python"))
+    assert seen["ours"] == ["faceport", "faceport-onnxruntime", "faceport-retinaface"]
+    assert seen["absent"] == tools
+    assert not [path for path in seen["path"] if Path(path).is_relative_to(ROOT)]
+    assert all(Path(file).is_relative_to(elsewhere) for file in seen["files"])
+    listed = there(elsewhere, "list", folder=tmp_path)
+    assert "broken" not in listed
+    assert "dataset: none installed" in listed
+    assert there(elsewhere, "doctor", folder=tmp_path).count("ok ") == 2
+
+
+def test_what_was_compiled_here_predicts_the_same_there(elsewhere, photo, tmp_path):
+    import torch
+
+    # The checkpoint stays at home: the other machine has the artifact only.
+    model = installed_faceport.create("model", "retinaface_mobilenet", weights="random:5")
+    torch.save(model.networks["retinaface"].module().state_dict(), tmp_path / "trained.pth")
+    faceport("compile", *MODEL, f"model.weights={tmp_path}/trained.pth", "out=board", folder=tmp_path)
+    (tmp_path / "trained.pth").unlink()
+
+    words = ["predict", str(photo), "artifact=board", "threshold=0.01"]
+    here = faceport(*words, "out=here", folder=tmp_path)
+    said = there(elsewhere, *words, "out=there", folder=tmp_path)
+    assert "so its anchors are taken to be" in here
+    assert said.replace("there", "here") == here
+
+    found = (tmp_path / "there" / "predictions.jsonl").read_bytes()
+    assert found == (tmp_path / "here" / "predictions.jsonl").read_bytes()
+    (prediction,) = map(json.loads, found.splitlines())
+    assert prediction["id"] == "photo.png"
+    assert len(prediction["boxes"]) > 100
+    drawn = (tmp_path / "there" / "photo.png").read_bytes()
+    assert drawn == (tmp_path / "here" / "photo.png").read_bytes() != photo.read_bytes()
+
+
+def test_compiling_there_says_that_torch_is_needed(elsewhere, tmp_path):
+    words = ["compile", *MODEL, "model.weights=random", "out=board"]
+    said = there(elsewhere, *words, folder=tmp_path, code=1)
+    assert said.startswith("error: torch is needed to export network 'retinaface'")
+    assert "artifact=DIR" in said
+    assert len(said.splitlines()) == 1
+    assert not (tmp_path / "board").exists()
