@@ -357,7 +357,7 @@ def coco(**changes) -> dict:
 def test_coco_keypoints(tmp_path):
     write(tmp_path / "labels.json", json.dumps(coco(center=[5, 6], scale=0.5)))
     write(tmp_path / "a.jpg", jpeg())
-    first, second = CocoKeypoints(CocoKeypointsOptions(annotations=str(tmp_path / "labels.json")))
+    first, second = CocoKeypoints(CocoKeypointsOptions(path=str(tmp_path / "labels.json")))
     assert first.image.shape == (20, 30, 3)
     assert first.truth.boxes.tolist() == [[1, 2, 4, 6]]
     assert first.truth.landmarks[0, :2].tolist() == [[1, 2], [3, 4]]
@@ -390,7 +390,7 @@ def test_coco_keypoints_that_are_broken(content: str, reason: str):
 )
 def test_real_mmpose_samples(real_dir, folder: str, points: int, faces: int):
     file = real_dir / "mmpose" / folder / f"test_{folder}.json"
-    dataset = CocoKeypoints(CocoKeypointsOptions(annotations=str(file)))
+    dataset = CocoKeypoints(CocoKeypointsOptions(path=str(file)))
     assert dataset.facts()["faces"] == faces
     for sample in dataset:
         height, width = sample.image.shape[:2]
@@ -410,7 +410,7 @@ def test_real_mmpose_samples(real_dir, folder: str, points: int, faces: int):
         Aflw(AflwOptions(root="/nowhere")),
         Lapa(LapaOptions(root="/nowhere")),
         Cofw(CofwOptions(root="/nowhere")),
-        CocoKeypoints(CocoKeypointsOptions(annotations="/nowhere/labels.json")),
+        CocoKeypoints(CocoKeypointsOptions(path="/nowhere/labels.json")),
     ],
     ids=lambda dataset: type(dataset).__name__,
 )

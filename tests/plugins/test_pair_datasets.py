@@ -95,7 +95,7 @@ def test_real_lfw_pairs_find_their_way_to_the_metric(real_dir):
 def test_pairs(tmp_path):
     (tmp_path / "list.csv").write_text(CSV)
     picture(tmp_path / "a.jpg")
-    dataset = Pairs(PairsOptions(list=str(tmp_path / "list.csv")))
+    dataset = Pairs(PairsOptions(path=str(tmp_path / "list.csv")))
     samples = list(dataset)
     assert [s.id for s in samples] == ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
     assert [s.truth.identities[0] for s in samples] == ["a.jpg", "a.jpg", "c.jpg", "c.jpg"]
@@ -122,7 +122,7 @@ def test_pairs_broken_line_is_named(content: str, reason: str):
 def test_pairs_that_contradict_each_other(tmp_path):
     (tmp_path / "list.csv").write_text(CSV + "c.jpg,a.jpg,yes\r\n")
     with pytest.raises(FaceportError, match=r"b\.jpg and c\.jpg are said to be two persons"):
-        len(Pairs(PairsOptions(list=str(tmp_path / "list.csv"))))
+        len(Pairs(PairsOptions(path=str(tmp_path / "list.csv"))))
 
 
 @given(
@@ -142,7 +142,7 @@ def test_fuzzed_pairs_are_read_or_refused(rows: list[str]):
 
 def test_real_pairs(real_dir):
     folder = real_dir / "facepairs"
-    dataset = Pairs(PairsOptions(list=str(folder / "master.csv")))
+    dataset = Pairs(PairsOptions(path=str(folder / "master.csv")))
     assert len(dataset.pairs) == len((folder / "master.csv").read_text().split()) - 1
     assert {name for *names, _ in dataset.pairs for name in names} == set(dataset.labels)
     assert all(dataset.file(name) in dataset.pictures for name in dataset.labels)
@@ -153,7 +153,7 @@ def test_real_pairs(real_dir):
 
 @pytest.mark.parametrize(
     "dataset",
-    [Lfw(LfwOptions(root="/nowhere")), Pairs(PairsOptions(list="/nowhere/list.csv"))],
+    [Lfw(LfwOptions(root="/nowhere")), Pairs(PairsOptions(path="/nowhere/list.csv"))],
     ids=["lfw", "pairs"],
 )
 def test_missing_dataset_says_what_to_do(dataset):

@@ -169,7 +169,15 @@ def test_identities_make_all_pairs():
         items.append(Scored(f"{i:02d}", Faces(embeddings=vector[None]), truth))
     result = Verification(VerificationOptions(bootstrap=10)).compute(items)
     assert (result["pairs"], result["accuracy"], result["auc"], result["eer"]) == (66, 1.0, 1.0, 0.0)
-    assert result["interval"]["accuracy"] == (1.0, 1.0)
+    assert result["interval"]["accuracy"] == [1.0, 1.0]
+
+
+def test_interval_of_few_pairs():
+    vectors = np.array([[1, 0], [1, 0.1], [0, 1]])
+    items = items_of(vectors, vectors[::-1], [False, True, False])
+    assert (
+        Verification(VerificationOptions(folds=3, bootstrap=50)).compute(items)["interval"]["auc"] is not None
+    )
 
 
 def test_what_cannot_be_compared():

@@ -22,6 +22,8 @@ def bootstrap(
     tail = (1 - level) / 2
     intervals = {}
     for name in drawn[0]:
-        low, high = np.nanquantile([numbers[name] for numbers in drawn], [tail, 1 - tail])
+        values = np.array([numbers[name] for numbers in drawn])
+        values = values[~np.isnan(values)]  # a draw in which the number is not defined says nothing
+        low, high = np.quantile(values, [tail, 1 - tail]) if len(values) else (np.nan, np.nan)
         intervals[name] = (float(low), float(high))
     return intervals

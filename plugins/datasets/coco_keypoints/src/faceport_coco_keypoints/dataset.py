@@ -24,7 +24,7 @@ EXTRAS = ("center", "scale")  # of mmpose: where it crops, in pixels and in 200 
 class CocoKeypointsOptions:
     """Options of the dataset."""
 
-    annotations: str
+    path: str
     root: str | None = None  # folder or archive of the pictures
 
 
@@ -35,22 +35,22 @@ class CocoKeypoints(LabelledPictures):
     options: CocoKeypointsOptions
     truth = frozenset({"boxes", "landmarks", "attributes"})
     metrics = ("landmarks",)
-    get = "Say dataset.annotations=FILE.json and, if they are elsewhere, dataset.root=PICTURES"
+    get = "Say dataset.path=FILE.json and, if they are elsewhere, dataset.root=PICTURES"
 
     @cached_property
     def labels(self) -> Mapping[str, Faces]:
         """Read the annotation file."""
-        return parse(self.options.annotations, self.outside(self.options.annotations, "annotations"))
+        return parse(self.options.path, self.outside(self.options.path, "path"))
 
     @cached_property
     def pictures(self) -> Archive:
         """Open the folder of the pictures: that of the annotations, if no other is named."""
-        return open_root(self.options.root or Path(self.options.annotations).expanduser().parent)
+        return open_root(self.options.root or Path(self.options.path).expanduser().parent)
 
     @property
     def protocol(self) -> str:
         """Name the annotation file."""
-        return f"keypoints of {self.options.annotations}"
+        return f"keypoints of {self.options.path}"
 
 
 def parse(path: str, content: bytes) -> dict[str, Faces]:

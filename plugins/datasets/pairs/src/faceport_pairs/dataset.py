@@ -23,7 +23,7 @@ DECISIONS = {"yes": True, "true": True, "1": True, "no": False, "false": False, 
 class PairsOptions:
     """Options of the dataset."""
 
-    list: str
+    path: str
     root: str | None = None  # folder or archive of the pictures
 
 
@@ -35,18 +35,18 @@ class Pairs(LabelledPictures):
     truth = frozenset({"identities", "attributes"})
     metrics = ("verification",)
     get = (
-        "Say dataset.list=FILE.csv (file_x,file_y,decision) and, if they are elsewhere, dataset.root=PICTURES"
+        "Say dataset.path=FILE.csv (file_x,file_y,decision) and, if they are elsewhere, dataset.root=PICTURES"
     )
 
     @cached_property
     def pairs(self) -> list[tuple[str, str, bool]]:
         """Read the list: two names, and whether they are one person."""
-        return parse(self.options.list, self.outside(self.options.list, "list"))
+        return parse(self.options.path, self.outside(self.options.path, "path"))
 
     @cached_property
     def labels(self) -> Mapping[str, Faces]:
         """Gather the numbers of the pairs by picture; who is the same as whom gives the identities."""
-        who = identities(self.pairs, self.options.list)
+        who = identities(self.pairs, self.options.path)
         return {
             name: Faces(identities=np.array([who[name]]), attributes=attributes)
             for name, attributes in by_pair(self.pairs).items()
@@ -55,12 +55,12 @@ class Pairs(LabelledPictures):
     @cached_property
     def pictures(self) -> Archive:
         """Open the folder of the pictures: that of the list, if no other is named."""
-        return open_root(self.options.root or Path(self.options.list).expanduser().parent)
+        return open_root(self.options.root or Path(self.options.path).expanduser().parent)
 
     @property
     def protocol(self) -> str:
         """Name the list."""
-        return f"pairs of {self.options.list}"
+        return f"pairs of {self.options.path}"
 
 
 def parse(path: str, content: bytes) -> list[tuple[str, str, bool]]:

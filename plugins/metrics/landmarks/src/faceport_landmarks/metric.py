@@ -11,6 +11,7 @@ import numpy as np
 from faceport.api import Metric, Scored
 from faceport.errors import FaceportError
 from faceport.ops.bootstrap import bootstrap
+from faceport.ops.plain import plain
 from faceport_landmarks.faces import LabelledFaces, collect
 from faceport_landmarks.nme import (
     Array,
@@ -64,15 +65,15 @@ class Landmarks(Metric):
                 if chosen.any()
             }
         if options.per_landmark:
-            result["per_landmark"] = labelled_mean(points, axis=0).tolist()
+            result["per_landmark"] = labelled_mean(points, axis=0)
         if options.curve:
             levels = grid(options.threshold)
-            result["curve"] = {"error": levels.tolist(), "share": error_curve(errors, levels).tolist()}
+            result["curve"] = {"error": levels, "share": error_curve(errors, levels)}
         if options.bootstrap:
             result["interval"] = bootstrap(
                 lambda drawn: self.summary(errors[drawn]), len(errors), options.bootstrap
             )
-        return result
+        return dict(plain(result))
 
     def errors(self, faces: LabelledFaces) -> Array:
         """Measure the faces that were found: (n, k)."""

@@ -11,7 +11,8 @@ import numpy as np
 from faceport.api import Metric, Scored
 from faceport.errors import FaceportError
 from faceport.ops.bootstrap import bootstrap
-from faceport_verification.folds import Distance, Protocol, distances, evaluate_folds
+from faceport.ops.plain import plain
+from faceport_verification.folds import Array, Distance, Mask, Protocol, distances, evaluate_folds
 from faceport_verification.pairs import collect
 from faceport_verification.roc import area, equal_error_rate, roc, tar_at_far
 
@@ -58,12 +59,15 @@ class Verification(Metric):
             )
         except ValueError as error:
             raise FaceportError(f"metric verification: {error}") from error
+        (accuracy, accuracy_std), (val, val_std), (far, _) = map(
+            over_folds, (folds.accuracy, folds.val, folds.far)
+        )
         result: dict[str, Any] = {
-            "accuracy": float(folds.accuracy.mean()),
-            "accuracy_std": float(folds.accuracy.std()),
-            "val": float(np.nanmean(folds.val)),
-            "val_std": float(np.nanstd(folds.val)),
-            "far": float(np.nanmean(folds.far)),
+            "accuracy": accuracy,
+            "accuracy_std": accuracy_std,
+            "val": val,
+            "val_std": val_std,
+            "far": far,
             "auc": area(curve),
             "eer": equal_error_rate(curve),
             "tar_at_far": {f"{far:g}": tar_at_far(curve, far) for far in options.fars},
@@ -71,20 +75,29 @@ class Verification(Metric):
             "missing_pairs": pairs.missing,
         }
         if options.per_fold:
-            result["folds"] = {
-                name: getattr(folds, name).tolist() for name in ("accuracy", "threshold", "val", "far")
-            }
+            result["folds"] = {name: getattr(folds, name) for name in ("accuracy", "threshold", "val", "far")}
         if options.curve:
-            result["curve"] = {"far": curve.far.tolist(), "tar": curve.tar.tolist()}
+            result["curve"] = {"far": curve.far, "tar": curve.tar}
         if options.scores:
-            result["distances"] = apart.tolist()
+            result["distances"] = apart
         if options.bootstrap:
             result["interval"] = bootstrap(
                 lambda drawn: {
                     "accuracy": float(folds.correct[drawn].mean()),
-                    "auc": area(roc(apart[drawn], pairs.same[drawn])),
+                    "auc": area_of(apart[drawn], pairs.same[drawn]),
                 },
                 len(apart),
                 options.bootstrap,
             )
-        return result
+        return dict(plain(result))
+
+
+def over_folds(values: Array) -> tuple[float, float]:
+    """Compute mean and deviation over the folds where a number is defined."""
+    defined = values[~np.isnan(values)]
+    return (float(defined.mean()), float(defined.std())) if len(defined) else (np.nan, np.nan)
+
+
+def area_of(distance: Array, same: Mask) -> float:
+    """Compute the area under the curve, NaN where a draw has pairs of one kind only."""
+    return area(roc(distance, same)) if 0 < same.sum() < len(same) else np.nan

@@ -10,6 +10,7 @@ import numpy as np
 
 from faceport.api import Metric, Scored
 from faceport.errors import FaceportError
+from faceport.ops.plain import plain
 from faceport_widerface_metric.average_precision import ImageFaces, match_image, precision_recall, settings_ap
 from faceport_widerface_metric.tables import ap_by_event, ap_by_height, ap_by_iou
 
@@ -40,13 +41,15 @@ class WiderFaceAP(Metric):
         """Give the average precision of each level, and the tables that were asked for."""
         options, levels = self.options, self.options.levels
         images = {item.id: self.image(item) for item in items}
+        if not images:
+            raise FaceportError("metric widerface_ap: there is no picture to score")
         matches = {name: match_image(*image, iou=options.iou) for name, image in images.items()}
         whole, every = list(matches.values()), list(images.values())
         result: dict[str, Any] = dict(zip(levels, settings_ap(whole, options.thresholds), strict=True))
         if options.curves:
             precision, recall = precision_recall(whole, options.thresholds)
             result["curves"] = {
-                level: {"precision": p.tolist(), "recall": r.tolist()}
+                level: {"precision": p, "recall": r}
                 for level, p, r in zip(levels, precision.T, recall.T, strict=True)
             }
         if options.events:
@@ -55,11 +58,11 @@ class WiderFaceAP(Metric):
             result["ious"] = self.table(ap_by_iou(every, options.ious, options.thresholds))
         if options.heights:
             result["heights"] = ap_by_height(every, options.heights, options.iou, options.thresholds)
-        return result
+        return dict(plain(result))
 
-    def table(self, rows: Mapping[Any, list[float]]) -> dict[str, dict[str, float]]:
+    def table(self, rows: Mapping[Any, list[float]]) -> dict[Any, dict[str, float]]:
         """Name the columns of a table."""
-        return {str(name): dict(zip(self.options.levels, row, strict=True)) for name, row in rows.items()}
+        return {name: dict(zip(self.options.levels, row, strict=True)) for name, row in rows.items()}
 
     def image(self, item: Scored) -> ImageFaces:
         """Take the arrays out of one item, detections best first."""
