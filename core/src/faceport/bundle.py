@@ -56,11 +56,11 @@ def read_bundle(path: Path) -> Bundle:
     try:
         content = json.loads((path / FILE).read_text())
         return Bundle(path, content["config"], content["networks"], tuple(content.get("notes", ())))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingError(
             f"artifact={path} holds no {FILE}: give the folder that `faceport compile ... out=DIR` wrote"
         ) from error
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OSError) as error:
         raise MissingError(f"{path / FILE} is damaged ({error}): compile it again") from error
 
 
