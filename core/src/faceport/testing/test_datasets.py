@@ -39,6 +39,13 @@ def samples(dataset: Dataset) -> list[Sample]:
     return list(islice(dataset, MOST))
 
 
+def first_samples(dataset: Dataset) -> list[Sample]:
+    """Begin another iteration."""
+    found = list(islice(dataset, DECODED))
+    assert found, "another iteration gives nothing"
+    return found
+
+
 def test_missing_data_say_where_to_get_them(dataset_choice: Choice, tmp_path: Path) -> None:
     options = small_options(dataset_choice, tmp_path)
     moved = {key: str(tmp_path / "nowhere") for key in PLACES if key in dataset_choice.options}
@@ -88,7 +95,7 @@ def test_two_iterations_do_not_disturb_each_other(dataset: Dataset, samples: lis
 
 
 def test_pictures_are_decoded_late(dataset: Dataset) -> None:
-    for sample in islice(dataset, DECODED):
+    for sample in first_samples(dataset):
         assert callable(sample.source), f"{sample.id} is decoded before anybody looks at it"
         assert "image" not in vars(sample)
 
@@ -104,7 +111,7 @@ def test_pictures_decode_in_threads(dataset: Dataset, samples: list[Sample]) -> 
     def decode(sample: Sample) -> Image:
         return sample.image
 
-    fresh = list(islice(dataset, DECODED))
+    fresh = first_samples(dataset)
     with ThreadPoolExecutor(DECODED) as pool:
         for sample, image in zip(samples, pool.map(decode, fresh), strict=False):
             assert np.array_equal(sample.image, image), f"{sample.id} decodes otherwise in a thread"

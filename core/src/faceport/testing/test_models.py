@@ -80,9 +80,8 @@ class Trial:
         told = draw_faces(height, width, faces, {*self.model.needs, *DETECTED}, seed)
         return Sample(f"{height}x{width}", draw_picture(height, width, seed), faces=told)
 
-    @cached_property
     def samples(self) -> list[Sample]:
-        """Draw pictures with two faces, with one, and with none."""
+        """Draw pictures with two faces, with one, and with none: afresh, whatever a model did to the last."""
         return [
             self.sample(96, 128, 2),
             self.sample(80, 64, 1, seed=1),
@@ -94,7 +93,7 @@ class Trial:
         """Predict each picture alone; give what was asked of each network, and the answers."""
         calls: dict[str, list[Tensors]] = defaultdict(list)
         engine = Engine(self.model, self.sessions, record=lambda name, inputs: calls[name].append(inputs))
-        answers = [engine.one(sample) for sample in self.samples]
+        answers = [engine.one(sample) for sample in self.samples()]
         return calls, answers
 
     @property
@@ -159,7 +158,7 @@ def test_notes_are_sentences(trial: Trial) -> None:
 
 
 def test_predict_is_a_generator(trial: Trial) -> None:
-    steps = trial.model.predict(trial.samples[0])
+    steps = trial.model.predict(trial.samples()[0])
     assert isinstance(steps, GeneratorType)
     steps.close()
 
@@ -216,7 +215,7 @@ def test_answers_are_faces(trial: Trial) -> None:
 
 
 def test_answers_have_what_is_provided(trial: Trial) -> None:
-    for sample, faces in zip(trial.samples, trial.answers, strict=True):
+    for sample, faces in zip(trial.samples(), trial.answers, strict=True):
         lacking = (trial.model.provides | trial.model.needs) - faces.known
         assert not len(faces) or not lacking, f"{sample.id}: the answer lacks {sorted(lacking)}"
 
@@ -224,7 +223,7 @@ def test_answers_have_what_is_provided(trial: Trial) -> None:
 def test_what_is_told_is_passed_on(trial: Trial) -> None:
     if not trial.model.needs:
         return
-    for sample, faces in zip(trial.samples, trial.answers, strict=True):
+    for sample, faces in zip(trial.samples(), trial.answers, strict=True):
         told = sample.faces
         assert told is not None
         assert len(faces) == len(told), f"{sample.id}: told of {len(told)} faces, answered for {len(faces)}"
@@ -234,7 +233,7 @@ def test_what_is_told_is_passed_on(trial: Trial) -> None:
 
 
 def test_no_faces_give_no_faces(trial: Trial) -> None:
-    blank, faces = trial.samples[-1], trial.answers[-1]
+    blank, faces = trial.samples()[-1], trial.answers[-1]
     assert blank.faces is not None and not len(blank.faces)
     if trial.model.needs:
         assert not len(faces)
@@ -247,8 +246,8 @@ def test_odd_pictures_are_no_trouble(trial: Trial, size: tuple[int, int]) -> Non
 
 
 def test_answers_do_not_depend_on_batches_or_order(trial: Trial) -> None:
-    wanted = {sample.id: faces for sample, faces in zip(trial.samples, trial.answers, strict=True)}
-    for batch_size, samples in ((3, trial.samples), (2, trial.samples[::-1])):
+    wanted = {sample.id: faces for sample, faces in zip(trial.samples(), trial.answers, strict=True)}
+    for batch_size, samples in ((3, trial.samples()), (2, trial.samples()[::-1])):
         engine = Engine(trial.model, trial.sessions, Settings(batch_size=batch_size, workers=2))
         found = list(engine.run(samples))
         assert [prediction.id for prediction in found] == [sample.id for sample in samples]
@@ -258,7 +257,7 @@ def test_answers_do_not_depend_on_batches_or_order(trial: Trial) -> None:
 
 
 def test_samples_are_left_as_they_are(trial: Trial) -> None:
-    sample = trial.samples[0]
+    sample = trial.samples()[0]
     assert sample.faces is not None
     image, faces = sample.image.copy(), sample.faces[np.arange(len(sample.faces))]
     Engine(trial.model, trial.sessions).one(sample)
@@ -271,5 +270,5 @@ def test_truth_is_never_looked_at(trial: Trial) -> None:
         def __getattribute__(self, name: str) -> object:
             raise AssertionError(f"predict() looks at sample.truth.{name}")
 
-    sample = replace(trial.samples[0], truth=Tripwire.__new__(Tripwire))
+    sample = replace(trial.samples()[0], truth=Tripwire.__new__(Tripwire))
     Engine(trial.model, trial.sessions).one(sample)

@@ -7,13 +7,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from faceport.plugins import RESERVED, Choice, Plugin, every_choice, find_class, installed
-from faceport.testing.checks import check_sentence
-from faceport.testing.choices import title
+from faceport.plugins import RESERVED, Choice, Plugin, classes, every_choice, find_class, installed
+from faceport.testing.choices import small, title
 
 LIGHT = {*sys.stdlib_module_names, "faceport", "pluggy", "numpy", "yaml"}  # what a hook module may import
 IMPORT = """
@@ -70,8 +70,6 @@ def test_classes_load_without_their_runtime(plugin: Plugin, imported: Mapping[st
 
 
 def test_every_yaml_has_a_class(plugin: Plugin) -> None:
-    from faceport.plugins import classes
-
     for kind in {choice.kind for choice in plugin.choices}:
         offered = {choice.name for choice in plugin.choices if choice.kind == kind}
         answered = set(classes(plugin, kind))
@@ -103,11 +101,5 @@ def test_card_has_a_summary(choice: Choice) -> None:
 
 
 @every
-def test_unknown_option_is_refused(choice: Choice) -> None:
-    from faceport.errors import ConfigError
-    from faceport.plugins import create
-
-    with pytest.raises(ConfigError) as caught:
-        create(choice.kind, choice.name, no_such_option=1)
-    check_sentence(str(caught.value))
-    assert "no_such_option" in str(caught.value)
+def test_instance_can_be_made(choice: Choice, tmp_path: Path) -> None:
+    assert isinstance(small(choice, tmp_path), find_class(choice.kind, choice.name))

@@ -1,0 +1,14 @@
+"""A model for faceport to copy."""
+
+from collections.abc import Mapping
+
+from faceport.api import Model
+from faceport.hooks import hookimpl
+
+
+@hookimpl
+def models() -> Mapping[str, type[Model]]:
+    """Answer with the class behind each YAML of conf/model."""
+    from faceport_example_model.model import FivePoints
+
+    return {"example_points": FivePoints}

@@ -1,0 +1,140 @@
+"""The plugins under examples/ as a third party would ship them: wheels, installed somewhere else."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.cli import faceport
+from tests.conftest import ROOT
+
+EXAMPLES = ("faceport-example-model", "faceport-example-target")
+MODEL, TARGET = "model=example_points", "target=example_numpy"
+
+
+def pip(*words: str) -> None:
+    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory) -> list[Path]:
+    """Build one wheel for each example, out of the tree so that nothing is left in it."""
+    folder = tmp_path_factory.mktemp("examples")
+    for name in EXAMPLES:
+        shutil.copytree(ROOT / "examples" / name, folder / name)
+    sources = [str(folder / name) for name in EXAMPLES]
+    pip("wheel", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), *sources)
+    return sorted(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def site(wheels, tmp_path_factory) -> str:
+    """Install the wheels into a folder of their own."""
+    folder = tmp_path_factory.mktemp("site")
+    pip("install", "--no-index", "--no-deps", "--target", str(folder), *map(str, wheels))
+    return str(folder)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_are_as_small_as_promised(name):
+    folder = ROOT / "examples" / name
+    files = sorted(
+        path.suffix for path in folder.rglob("*") if path.is_file() and "__pycache__" not in str(path)
+    )
+    assert files == [".md", ".py", ".py", ".toml", ".yaml"]
+    [module] = (path for path in folder.rglob("*.py") if path.stem != "__init__")
+    assert sum(bool(line.strip()) for line in module.read_text().splitlines()) < 60
+    assert len((folder / "README.md").read_text().splitlines()) <= 15
+
+
+def test_wheels_hold_their_options(wheels):
+    assert len(wheels) == len(EXAMPLES)
+    for wheel in wheels:
+        names = zipfile.ZipFile(wheel).namelist()
+        assert sum(bool(re.search(r"/conf/(model|target)/\w+\.yaml$", name)) for name in names) == 1, names
+
+
+def test_conformance_kit_passes_from_anywhere(site, tmp_path):
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--pyargs",
+            "faceport.testing",
+            "-k",
+            "example_",
+            "-p",
+            "no:cacheprovider",
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "FACEPORT_CACHE": str(tmp_path), "OMP_NUM_THREADS": "1", "PYTHONPATH": site},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    passed = int(re.search(r"(\d+) passed", done.stdout)[1])
+    assert passed > 60, "both plugins are tested, each in every way"
+    assert "skipped" not in done.stdout, done.stdout[-1000:]
+
+
+def test_they_are_listed_beside_the_others(site, tmp_path):
+    listed = faceport("list", folder=tmp_path, PYTHONPATH=site)
+    assert "example_points" in listed and "example_numpy" in listed and "onnxruntime" in listed
+    assert "broken" not in listed
+    assert "faceport-example-model 0.1.0" in faceport("list", MODEL, folder=tmp_path, PYTHONPATH=site)
+    assert (
+        faceport("--complete", "run", "target=exa", folder=tmp_path, PYTHONPATH=site)
+        == "target=example_numpy\n"
+    )
+
+
+def test_they_run_together(site, tmp_path):
+    words = [
+        "run",
+        MODEL,
+        TARGET,
+        "dataset=synthetic",
+        "dataset.count=3",
+        "batch_size=2",
+        "record=record.json",
+    ]
+    shown = faceport(*words, folder=tmp_path, PYTHONPATH=site)
+    assert "weights of example_points are random" in shown
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert record["status"] == "done"
+    assert record["samples"]["predicted"] == 3
+    assert record["artifacts"]["example_points"]["runs_as"]["runtime"] == "onnx.reference"
+    assert record["versions"]["faceport-example-target"] == "0.1.0"
+
+
+def test_they_run_with_the_others(site, tmp_path):
+    detector = ["detector=retinaface_mobilenet", "detector.weights=random", "detector.size=96"]
+    faceport(
+        "run",
+        MODEL,
+        *detector,
+        "target=onnxruntime",
+        "dataset=synthetic",
+        "dataset.count=2",
+        "record=record.json",
+        folder=tmp_path,
+        PYTHONPATH=site,
+    )
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert sorted(record["artifacts"]) == ["example_points", "retinaface"]
+
+
+def test_a_model_that_needs_boxes_says_so(site, tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(b"")
+    said = faceport("predict", "photo.jpg", MODEL, folder=tmp_path, code=1, PYTHONPATH=site)
+    assert "must be told boxes" in said and "detector=" in said
