@@ -22,8 +22,10 @@ class AreaTable:
 
     def __init__(self, image: Image) -> None:
         self.height, self.width = image.shape[:2]
-        depth = cv2.CV_32S if self.height * self.width <= INT32_PIXELS else cv2.CV_64F
-        self.sums = np.stack([cv2.integral(channel, sdepth=depth) for channel in cv2.split(image)])
+        small = self.height * self.width <= INT32_PIXELS
+        self.sums = np.empty((3, self.height + 1, self.width + 1), np.int32 if small else np.float64)
+        for channel, sums in zip(cv2.split(image), self.sums, strict=True):
+            cv2.integral(channel, sum=sums, sdepth=cv2.CV_32S if small else cv2.CV_64F)
 
     def resize(self, height: int, width: int) -> Floats:
         """Resize the whole picture: (1, 3, height, width)."""
