@@ -19,6 +19,7 @@ from faceport.cascade import Cascade
 from faceport.engine import Engine, Settings
 from faceport.errors import FaceportError, ImageError, MissingError, explain_import
 from faceport.parity import compare_calls, worst
+from faceport.probe import probes
 from faceport.runtimes import allowed_error
 from faceport.shapes import has_free_sizes
 from faceport.store import Store
@@ -138,12 +139,14 @@ class Builder:
 
         def make(folder: Path) -> Mapping[str, Any]:
             from faceport.export import export_onnx
+            from faceport.verify import check_export
 
             export_onnx(network, folder / ONNX_FILE)
             return {
                 "network": network.name,
                 "weights": dict(network.checkpoint.facts()),
                 "versions": versions(),
+                "parity": check_export(network, folder / ONNX_FILE, self.inputs(network)),
             }
 
         recipe = {"network": network_recipe(network, self.model), "exporter": versions()}
@@ -155,9 +158,8 @@ class Builder:
             reference = reference_session(network)
         except MissingError as error:
             return {"skipped": str(error)}
-        calls = self.calls().get(network.name, [])
-        source = "recorded" if calls else "drawn"
-        calls = calls or [network.example_inputs(batch) for batch in (1, 2)]
+        calls = self.inputs(network)
+        source = "recorded" if self.calls().get(network.name) else "drawn"
         wanted = [reference.run(inputs) for inputs in calls]
         try:
             outputs = compare_calls(wanted, [session.run(inputs) for inputs in calls])
@@ -166,6 +168,10 @@ class Builder:
                 f"{self.target_name} answers wrongly for '{network.name}': {error}"
             ) from error
         return {"calls": len(calls), "inputs": source, "outputs": outputs}
+
+    def inputs(self, network: Network) -> Sequence[Tensors]:
+        """Give inputs to try a network on: recorded, or drawn where the model never asked for it."""
+        return self.calls().get(network.name) or [network.example_inputs(batch) for batch in (1, 2)]
 
     def calls(self) -> Mapping[str, Sequence[Tensors]]:
         """Record what the model asks of each network on the first samples, run by the reference."""
@@ -177,7 +183,8 @@ class Builder:
                     found[name].append({key: value[:MOST_ROWS] for key, value in inputs.items()})
 
             engine = Engine(self.model, self.references(), Settings(batch_size=MOST_ROWS), record)
-            for sample in islice(self.samples, self.count):
+            given = list(islice(self.samples, self.count))
+            for sample in given or probes(self.model):
                 try:
                     engine.one(sample)
                 except ImageError:
@@ -197,12 +204,9 @@ class _TorchReference(Session):
 
     def run(self, inputs: Tensors) -> Tensors:
         """Run one batch."""
-        import torch
+        from faceport.net import run_module
 
-        with torch.inference_mode():
-            found = self._module(*(torch.from_numpy(inputs[spec.name]) for spec in self._network.inputs))
-        outputs = found if isinstance(found, tuple | list) else (found,)
-        return {spec.name: out.numpy() for spec, out in zip(self._network.outputs, outputs, strict=True)}
+        return run_module(self._network, self._module, inputs)
 
 
 class _OnnxReference(Session):

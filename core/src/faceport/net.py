@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from faceport.api import Model, Network
 from faceport.errors import FaceportError, MissingError
 from faceport.options import literals
+from faceport.types import Array, Tensors
 
 WRAPPERS = ("state_dict", "model", "model_state_dict", "net_state_dict", "net", "params")
 IGNORED = "num_batches_tracked"  # a counter that old checkpoints lack
@@ -38,6 +39,38 @@ def load_module(network: Network) -> nn.Module:
         )
     module.load_state_dict({name: tensor.float() for name, tensor in fitted.items()}, strict=False)
     return module.eval()
+
+
+def run_module(network: Network, module: nn.Module, inputs: Tensors) -> dict[str, Array]:
+    """Run a network's module on named arrays."""
+    with torch.inference_mode():
+        found = module(*(torch.from_numpy(inputs[spec.name]) for spec in network.inputs))
+    outputs = found if isinstance(found, tuple | list) else (found,)
+    return {spec.name: out.numpy() for spec, out in zip(network.outputs, outputs, strict=True)}
+
+
+def activations(network: Network, module: nn.Module, inputs: Tensors) -> list[Array]:
+    """Collect what goes into and comes out of every innermost module of a network."""
+    seen: list[Array] = []
+
+    def before(_module: nn.Module, given: tuple[Any, ...]) -> None:
+        note(given)
+
+    def after(_module: nn.Module, _given: Any, output: Any) -> None:
+        note((output,))
+
+    def note(values: tuple[Any, ...]) -> None:
+        seen.extend(value.numpy().copy() for value in values if isinstance(value, Tensor))
+
+    leaves = [leaf for leaf in module.modules() if not list(leaf.children())]
+    hooks = [leaf.register_forward_pre_hook(before) for leaf in leaves]
+    hooks += [leaf.register_forward_hook(after) for leaf in leaves]
+    try:
+        run_module(network, module, inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return seen
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:

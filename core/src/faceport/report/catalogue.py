@@ -34,10 +34,18 @@ def show_list(words: Sequence[str]) -> int:
 
 
 def _show_card(content: dict[str, Any]) -> None:
-    print(
-        yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None),
-        end="",
-    )
+    options = content.pop("options")
+    if "parameters" in content:
+        content["parameters"] = f"{content['parameters']:,}"
+    if "macs" in content:
+        macs = content["macs"]
+        content["macs"] = f"{macs:,} multiply-adds (FLOPs = 2 x MACs = {2 * macs:,})"
+    for part in (content, {"options": options}):
+        flow = None if part is content else False
+        print(
+            yaml.safe_dump(part, sort_keys=False, allow_unicode=True, width=110, default_flow_style=flow),
+            end="",
+        )
 
 
 def show_doctor(words: Sequence[str]) -> int:

@@ -1,0 +1,49 @@
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+import faceport
+from faceport.build import Builder
+from faceport.errors import FaceportError
+from faceport.probe import probes
+from faceport.store import Store
+from faceport.verify import check_export
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    model = faceport.create("model", "retinaface_mobilenet", weights="random", size=160)
+    builder = Builder(model, None, "", store=Store(tmp_path_factory.mktemp("store")))
+    network = model.networks["retinaface"]
+    return builder, network, builder.onnx(network)
+
+
+def test_an_export_keeps_its_parity(exported):
+    builder, _, path = exported
+    entry = builder.store.entries()[0]
+    assert entry.path == path.parent
+    assert set(entry.manifest["parity"]["outputs"]) == {"loc", "conf", "landms"}
+    assert max(o["max_rel"] for o in entry.manifest["parity"]["outputs"].values()) < 1e-4
+
+
+@pytest.mark.parametrize("victim", [0, 7, 20])
+def test_the_first_node_that_differs_is_named(exported, tmp_path, victim):
+    builder, network, path = exported
+    graph = onnx.load(path)
+    convolutions = [node for node in graph.graph.node if node.op_type == "Conv"]
+    node = convolutions[victim]
+    weight = next(tensor for tensor in graph.graph.initializer if tensor.name == node.input[1])
+    weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight) * np.float32(1.5), weight.name))
+    broken = tmp_path / "broken.onnx"
+    onnx.save(graph, broken)
+    with pytest.raises(FaceportError, match="was exported wrongly") as caught:
+        check_export(network, broken, builder.inputs(network))
+    assert f"The first node that differs is '{node.name}' (Conv)" in str(caught.value)
+
+
+def test_probes_tell_a_model_what_it_needs():
+    landmarks = faceport.create("model", "pipnet_resnet18", weights="random")
+    assert all(sample.faces is not None and len(sample.faces) == 1 for sample in probes(landmarks))
+    detector = faceport.create("model", "retinaface_mobilenet", weights="random")
+    assert all(sample.faces is None for sample in probes(detector))
