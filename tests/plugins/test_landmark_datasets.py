@@ -1,6 +1,5 @@
 """Readers of landmark datasets, on real samples and on made-up ones, whole and broken."""
 
-import json
 import os
 import zipfile
 from pathlib import Path
@@ -17,8 +16,6 @@ from faceport.errors import FaceportError, ImageError, MissingError
 from faceport.labelled import LabelledPictures, by_picture, lines, numbers
 from faceport.types import Faces
 from faceport_aflw.dataset import Aflw, AflwOptions
-from faceport_coco_keypoints.dataset import CocoKeypoints, CocoKeypointsOptions
-from faceport_coco_keypoints.dataset import parse as parse_coco
 from faceport_cofw.dataset import Cofw, CofwOptions
 from faceport_lapa.dataset import Lapa, LapaOptions
 from faceport_lapa.dataset import parse as parse_lapa
@@ -120,6 +117,19 @@ def test_wflw_broken_line_is_named(content: str, reason: str):
         parse_wflw("list", content.encode())
 
 
+@given(st.integers(0, 2 * len(wflw_line())), st.sampled_from(["", "-1", "nan", "\n", "\r\n", "\udce9"]))
+def test_fuzzed_wflw_is_read_or_refused(place: int, junk: str):
+    whole = wflw_line() + wflw_line("other.jpg")
+    content = os.fsencode(whole[:place] + junk + whole[place:] if junk else whole[:place])
+    try:
+        found = parse_wflw("list", content)
+    except FaceportError as error:
+        assert "list:" in str(error)
+    else:  # what can be read is one of the lines, perhaps of a picture that does not exist, or another number
+        assert all(faces.landmarks.shape[1:] == (98, 2) for faces in found.values())
+        assert sum(map(len, found.values())) <= 2
+
+
 def test_wflw_in_a_zip(tmp_path):
     with zipfile.ZipFile(tmp_path / "wflw.zip", "w") as archive:
         archive.writestr("WFLW/WFLW_images/a/b.jpg", jpeg())
@@ -191,12 +201,19 @@ def test_w300(tmp_path):
         (pts(67), "a.pts: expected 68 landmarks, found 67"),
         (pts().replace("3.5 6\n", "3.5\n"), r"a\.pts:7: expected 'x y'"),
         (pts().replace("3.5 6\n", "3.5 nan\n"), r"a\.pts:7: 'nan'"),
-        (pts()[:200], "expected 68"),
+        (pts()[:200], "ends before the closing brace"),
+        ("", "ends before the closing brace"),
     ],
 )
 def test_w300_broken_file_is_named(content: str, reason: str):
     with pytest.raises(FaceportError, match=reason):
         parse_pts("a.pts", content.encode())
+
+
+@given(st.integers(0, len(pts()) - 2))
+def test_truncated_points_are_refused(size: int):
+    with pytest.raises(FaceportError, match=r"a\.pts"):
+        parse_pts("a.pts", pts()[:size].encode())
 
 
 @given(st.lists(JUNK, max_size=4), st.integers(0, 70))
@@ -344,61 +361,6 @@ def test_fuzzed_lapa_is_read_or_refused(junk: list[str], place: int):
         assert np.array_equal(points, parse_lapa("a.txt", lapa().encode()))
 
 
-# COCO keypoints
-
-
-def coco(**changes) -> dict:
-    keypoints = [1, 2, 2, 3, 4, 1, 9, 9, 0]
-    face = {"id": 7, "image_id": 1, "keypoints": keypoints, "bbox": [1, 2, 3, 4], "iscrowd": 0}
-    images = [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}]
-    return {"images": images, "annotations": [face | changes, face | {"id": 8, "iscrowd": 1}]}
-
-
-def test_coco_keypoints(tmp_path):
-    write(tmp_path / "labels.json", json.dumps(coco(center=[5, 6], scale=0.5)))
-    write(tmp_path / "a.jpg", jpeg())
-    first, second = CocoKeypoints(CocoKeypointsOptions(path=str(tmp_path / "labels.json")))
-    assert first.image.shape == (20, 30, 3)
-    assert first.truth.boxes.tolist() == [[1, 2, 4, 6]]
-    assert first.truth.landmarks[0, :2].tolist() == [[1, 2], [3, 4]]
-    assert np.isnan(first.truth.landmarks[0, 2]).all()
-    assert first.truth.attributes["scale"].tolist() == [0.5]
-    assert (len(second.truth), second.truth.landmarks.shape) == (0, (0, 3, 2))
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        ("{", "labels.json:1: not JSON"),
-        ("[]", "not a COCO annotation file"),
-        (json.dumps({"images": []}), "not a COCO annotation file: KeyError 'annotations'"),
-        (json.dumps(coco(keypoints=[1, 2])), "found 2 in annotation 7"),
-        (json.dumps(coco(keypoints=["x"] * 9)), "annotation 7: ValueError"),
-        (json.dumps(coco(bbox=[1, 2, 3])), "annotation 7: ValueError"),
-        (json.dumps(coco(bbox=[1, 2, -3, 4])), "annotation 7: .*no size"),
-        (json.dumps(coco(image_id=9)), "annotation 7 is of image 9, not listed"),
-    ],
-)
-def test_coco_keypoints_that_are_broken(content: str, reason: str):
-    with pytest.raises(FaceportError, match=reason):
-        parse_coco("labels.json", content.encode())
-
-
-@pytest.mark.parametrize(
-    ("folder", "points", "faces"),
-    [("300w", 68, 2), ("300wlp", 68, 2), ("aflw", 19, 2), ("cofw", 29, 2), ("lapa", 106, 2), ("wflw", 98, 4)],
-)
-def test_real_mmpose_samples(real_dir, folder: str, points: int, faces: int):
-    file = real_dir / "mmpose" / folder / f"test_{folder}.json"
-    dataset = CocoKeypoints(CocoKeypointsOptions(path=str(file)))
-    assert dataset.facts()["faces"] == faces
-    for sample in dataset:
-        height, width = sample.image.shape[:2]
-        assert sample.truth.landmarks.shape[1:] == (points, 2)
-        inside = (sample.truth.landmarks > -10) & (sample.truth.landmarks < (width + 10, height + 10))
-        assert (inside | np.isnan(sample.truth.landmarks)).all()
-
-
 # All of them
 
 
@@ -410,7 +372,6 @@ def test_real_mmpose_samples(real_dir, folder: str, points: int, faces: int):
         Aflw(AflwOptions(root="/nowhere")),
         Lapa(LapaOptions(root="/nowhere")),
         Cofw(CofwOptions(root="/nowhere")),
-        CocoKeypoints(CocoKeypointsOptions(path="/nowhere/labels.json")),
     ],
     ids=lambda dataset: type(dataset).__name__,
 )

@@ -19,7 +19,7 @@ from faceport_pairs.dataset import parse as parse_pairs
 from faceport_verification.folds import distances
 from faceport_verification.metric import Verification, VerificationOptions
 
-LFW = "2\t1\nAnn\t1\t2\nAnn\t1\tBob Lee\t3\n".replace("Bob Lee", "Bob") + "Bob\t3\t4\nAnn\t2\tBob\t4\n"
+LFW = "2\t1\nAnn\t1\t2\nAnn\t1\tBob\t3\nBob\t3\t4\nAnn\t2\tBob\t4\n"
 CSV = "file_x,file_y,Decision\r\na.jpg,b.jpg,Yes\r\nb.jpg,c.jpg,No\r\nc.jpg,d.jpg,yes\r\n"
 
 
@@ -62,6 +62,12 @@ def test_lfw(tmp_path):
 def test_lfw_broken_line_is_named(content: str, reason: str):
     with pytest.raises(FaceportError, match=reason):
         parse_lfw("pairs.txt", content.encode())
+
+
+@given(st.integers(0, len(LFW) - 3))
+def test_truncated_lfw_is_refused(size: int):
+    with pytest.raises(FaceportError, match=r"pairs\.txt"):
+        parse_lfw("pairs.txt", LFW[:size].encode())
 
 
 def test_lfw_has_so_many_folds():

@@ -14,7 +14,7 @@ from faceport.errors import FaceportError, ImageError, MissingError
 from faceport.types import Faces, Prediction
 from faceport_widerface_dataset.annotations import read_text
 from faceport_widerface_dataset.dataset import WiderFace, WiderFaceOptions
-from faceport_widerface_dataset.predictions import read_predictions, write_predictions
+from faceport_widerface_dataset.predictions import parse, read_predictions, write_predictions
 
 ONE = "0--A/a.jpg\n2\n1 2 3 4 0 1 0 1 2 1 \n5 6 7 8 2 0 1 0 0 0 \n"
 EMPTY = "0--A/b.jpg\n0\n0 0 0 0 0 0 0 0 0 0 \n"
@@ -67,7 +67,10 @@ def test_text_list(tmp_path):
         "pose": [1, 0],
     }
     assert len(dataset.labels["0--A/b.jpg"]) == 0
-    assert dataset.facts()["levels"] is False
+    facts = dataset.facts()
+    assert (facts["protocol"], facts["pictures"], facts["faces"]) == ("WIDER FACE val, without levels", 2, 2)
+    annotated(tmp_path, ONE.replace("1 2 3 4", "1 2 3 5") + EMPTY)
+    assert official(tmp_path).facts()["labels_sha256"] != facts["labels_sha256"]
 
 
 @pytest.mark.parametrize(
@@ -175,7 +178,7 @@ def test_subset(tmp_path):
     chosen.write_text("0--A/b.jpg\n0--A/c.jpg\n")
     with pytest.raises(FaceportError, match=r"chosen.txt:2: '0--A/c.jpg' is not a picture"):
         len(official(tmp_path, subset=str(chosen)))
-    with pytest.raises(MissingError, match=r"nothing.txt \(dataset.subset\)"):
+    with pytest.raises(MissingError, match=r"nothing.txt \(dataset.subset\): No such file"):
         len(official(tmp_path, subset=str(tmp_path / "nothing.txt")))
 
 
@@ -216,6 +219,20 @@ def test_broken_prediction_is_named(tmp_path, text: str, reason: str):
     (tmp_path / "0--A" / "a.txt").write_text(text)
     with pytest.raises(FaceportError, match=reason):
         list(read_predictions(tmp_path))
+
+
+WHOLE = "a\r\n2\r\n1 2 3 4 0.5 \r\n-5 6 7 8 0.25 \r\n"
+
+
+@given(st.integers(0, len(WHOLE)), st.sampled_from(["", " ", "\n", "nan ", "x", "0 "]))
+def test_fuzzed_predictions_are_read_or_refused(place: int, junk: str):
+    content = WHOLE[:place] + junk + WHOLE[place:] if junk else WHOLE[:place]
+    try:
+        rows = parse(content.encode(), "a.txt")
+    except FaceportError as error:
+        assert str(error).startswith("a.txt:")
+    else:  # nothing but a digit more or less in a number can go unseen
+        assert rows.shape == (2, 5)
 
 
 def test_predictions_of_something_else(tmp_path):

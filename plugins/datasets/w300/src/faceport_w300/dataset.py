@@ -74,7 +74,10 @@ class W300(LabelledPictures):
 
 def parse(path: str, content: bytes) -> NDArray[np.float32]:
     """Read a .pts file: 68 lines 'x y' in braces. The coordinates are kept as they stand there."""
-    rows = [(number, line) for number, line in lines(content) if line[0] not in "{}" and ":" not in line]
+    every = list(lines(content))
+    if not every or every[-1][1] != "}":
+        raise FaceportError(f"{path}: the file ends before the closing brace")
+    rows = [(number, line) for number, line in every if line[0] not in "{}" and ":" not in line]
     if len(rows) != POINTS:
         raise FaceportError(f"{path}: expected {POINTS} landmarks, found {len(rows)}")
     points = [numbers(line.split(), f"{path}:{number}") for number, line in rows]

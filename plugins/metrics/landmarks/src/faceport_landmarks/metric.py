@@ -77,20 +77,10 @@ class Landmarks(Metric):
 
     def errors(self, faces: LabelledFaces) -> Array:
         """Measure the faces that were found: (n, k)."""
-        truth, predicted, boxes = faces.truth, faces.predicted, faces.boxes
         try:
-            if self.options.space == "box":
-                if boxes is None:
-                    raise ValueError("space 'box' needs the boxes of the truth")
-                # As in the published PIPNet evaluation, x and y are shares of the box's two sides.
-                sides = (boxes[:, 2:] - boxes[:, :2])[:, None]
-                truth, predicted, boxes = (
-                    truth / sides,
-                    predicted / sides,
-                    np.tile([0.0, 0.0, 1.0, 1.0], (len(boxes), 1)),
-                )
-            lengths = normalizers(truth, self.options.norm, boxes)
-            return point_errors(predicted[faces.found], truth[faces.found], lengths[faces.found])
+            faces = faces.in_box_shares() if self.options.space == "box" else faces
+            lengths = normalizers(faces.truth, self.options.norm, faces.boxes)
+            return point_errors(faces.predicted[faces.found], faces.truth[faces.found], lengths[faces.found])
         except ValueError as error:
             raise FaceportError(f"metric landmarks: {error}") from error
 
