@@ -40,6 +40,7 @@ class Network:
     sha256: str = ""  # of the weights, where it is known beforehand
     options: Mapping[str, Any] = field(default_factory=dict)  # all else that shapes the graph
     adapt: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict  # translates foreign state dicts
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)  # from picture to input, for other tools
     example: Mapping[str, int] = field(default_factory=dict)  # sizes of free dimensions to trace with
 
     @cached_property

@@ -96,6 +96,10 @@ class Plan:
             told = sample.truth.only(needs) if needs and sample.truth is not None else None
             yield replace(sample, truth=None, faces=told)
 
+    def first_questions(self) -> Iterator[Sample]:
+        """Stream the first samples of the dataset, as many as the parity check looks at; none without one."""
+        return islice(self.questions(), self.options.parity) if self.dataset is not None else iter(())
+
     def count(self) -> int:
         """Count the samples."""
         assert self.dataset is not None

@@ -17,8 +17,9 @@ from faceport.store import cache_dir, digest, write_atomically
 
 LIGHT = {*sys.stdlib_module_names, "faceport", "pluggy", "numpy", "yaml"}  # quick to import
 TIMEOUT = 20  # seconds
+MARK = "faceport: "  # begins the lines that are ours: a plugin may print, too
 HEALTH = "health.json"  # what the doctor, or a failed run, last found out about each plugin
-EXAMINE = """
+EXAMINE = r"""
 import json, sys
 from faceport.plugins import classes, create, installed, load
 from faceport.errors import FaceportError
@@ -36,9 +37,9 @@ try:
                 found["missing"][choice.name] = create("target", choice.name).missing()
 except FaceportError as error:
     found["faults"].append(str(error))
-print(json.dumps(found))
+print("\nfaceport:", json.dumps(found))
 """
-TRY = """
+TRY = r"""
 import json, sys
 from faceport.plugins import installed, load
 from faceport.errors import FaceportError
@@ -49,7 +50,7 @@ for plugin in installed().plugins:
             load(plugin)
         except FaceportError as error:
             fault = str(error)
-        print(json.dumps([plugin.name, fault]), flush=True)
+        print("\nfaceport:", json.dumps([plugin.name, fault]), flush=True)
 """
 
 
@@ -106,18 +107,30 @@ def known_faults() -> list[tuple[Plugin, str]]:
 
 
 def try_import(plugins: list[Plugin]) -> list[Finding]:
-    """Import the modules of several plugins in one process, once for each state that they are in."""
-    command = [sys.executable, "-c", TRY, *(plugin.name for plugin in plugins)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT)
-        found = dict(json.loads(line) for line in done.stdout.splitlines() if line.startswith("["))
-    except (subprocess.TimeoutExpired, ValueError):
-        return []
-    return [
-        Finding(plugin, (found[plugin.name],) if found[plugin.name] else ())
-        for plugin in plugins
-        if plugin.name in found
-    ]
+    """Import the modules of several plugins in one process, or in one more for each that ends it."""
+    findings, left = [], plugins
+    while left:
+        command = [sys.executable, "-c", TRY, *(plugin.name for plugin in left)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT)
+        except subprocess.TimeoutExpired:
+            break
+        found = dict(_answers(done.stdout))
+        findings += [Finding(p, (found[p.name],) if found[p.name] else ()) for p in left if p.name in found]
+        left = [plugin for plugin in left if plugin.name not in found]
+        if left:
+            findings.append(Finding(left[0], (_ended(done),)))
+            left = left[1:]
+    return findings
+
+
+def _answers(printed: str) -> list[Any]:
+    return [json.loads(line.removeprefix(MARK)) for line in printed.splitlines() if line.startswith(MARK)]
+
+
+def _ended(done: subprocess.CompletedProcess[str]) -> str:
+    last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    return f"loading it ended the process: {last}"
 
 
 def _top_level(plugin: Plugin) -> list[tuple[str, int]]:
@@ -197,12 +210,10 @@ def examine(plugin: Plugin) -> Finding:
         return Finding(plugin, plugin.faults)
     command = [sys.executable, "-c", EXAMINE, plugin.name]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    try:
-        found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    except (ValueError, IndexError):
-        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        return Finding(plugin, (f"loading it ended the process: {last}",))
-    return Finding(plugin, tuple(found["faults"]), found["missing"])
+    answers = _answers(done.stdout)
+    if not answers:
+        return Finding(plugin, (_ended(done),))
+    return Finding(plugin, tuple(answers[0]["faults"]), answers[0]["missing"])
 
 
 def card(choice: Choice) -> dict[str, Any]:

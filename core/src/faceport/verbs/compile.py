@@ -18,7 +18,7 @@ def compile_networks(config: Mapping[str, Any]) -> dict[str, Any]:
     missing = plan.target.missing()
     if missing:
         raise MissingError(f"target={plan.target_name} cannot be used: {missing}")
-    builder = plan.builder(plan.questions() if plan.dataset is not None else ())
+    builder = plan.builder(plan.first_questions())
     artifacts = {name: builder.artifact(network) for name, network in plan.model.networks.items()}
     settled = {**plan.settled(), "target": config["target"]}
     bundle = write_bundle(Path(plan.options.out), artifacts, settled, plan.warnings())

@@ -1,4 +1,4 @@
-"""Write the networks of a model as ONNX files."""
+"""Write the networks of a model as ONNX files, with all that somebody needs to deploy them right."""
 
 from __future__ import annotations
 
@@ -10,37 +10,56 @@ from pathlib import Path
 from typing import Any
 
 from faceport.build import Builder, versions
+from faceport.golden import write_golden
 from faceport.plan import make_plan
+from faceport.probe import probes
 from faceport.store import disk_errors, file_sha256, write_atomically
+
+GOLDEN = "golden"
 
 
 def export(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Export every network of the model; a JSON beside each says what goes in and comes out."""
+    """Export every network; a JSON beside each says how to feed it and holds golden vectors."""
     plan = make_plan(config)
-    assert plan.model is not None
+    model = plan.model
+    assert model is not None
+    samples = list(plan.first_questions()) or list(probes(model))
+    builder = Builder(model, None, "", samples, plan.options.parity)
     out = Path(plan.options.out)
-    builder = Builder(plan.model, target=None, target_name="")
     files = {}
     with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-        for name, network in plan.model.networks.items():
-            source, final = builder.onnx(network), out / f"{name}.onnx"
-            part = final.with_suffix(".part")
-            try:
-                shutil.copyfile(source, part)
-                part.replace(final)
-            finally:
-                part.unlink(missing_ok=True)
+        sources = {name: builder.onnx(network) for name, network in model.networks.items()}
+        golden = write_golden(model, builder.references(), samples, plan.options.parity, out / GOLDEN)
+        for name, network in model.networks.items():
+            final = out / f"{name}.onnx"
+            _copy(sources[name], final)
             about = {
                 "network": name,
                 "file": final.name,
                 "sha256": file_sha256(final),
                 "inputs": [asdict(spec) for spec in network.inputs],
                 "outputs": [asdict(spec) for spec in network.outputs],
+                "preprocessing": dict(network.preprocessing),
+                "golden": {
+                    "folder": GOLDEN,
+                    "pictures": golden["pictures"],
+                    "vectors": golden["vectors"][name],
+                },
                 "weights": dict(network.checkpoint.facts()),
-                "model": config["model"],
+                "model": plan.settled(),
                 "versions": versions(),
+                "notes": plan.warnings(),
             }
             write_atomically(out / f"{name}.json", json.dumps(about, indent=2, default=str) + "\n")
             files[name] = str(final)
     return {"files": files, "notes": plan.warnings(), "folder": str(out)}
+
+
+def _copy(source: Path, final: Path) -> None:
+    part = final.with_suffix(".part")
+    try:
+        shutil.copyfile(source, part)
+        part.replace(final)
+    finally:
+        part.unlink(missing_ok=True)
