@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -111,6 +112,16 @@ def test_faces_on_photos_are_the_official_ones(photo, mtcnn, run, real_dir, refe
     np.testing.assert_allclose(faces.boxes, expected["boxes"], rtol=0, atol=0.05)
     np.testing.assert_allclose(faces.points, expected["landmarks"], rtol=0, atol=0.05)
     np.testing.assert_allclose(faces.scores, expected["probs"], rtol=0, atol=1e-4)
+
+
+def test_faces_of_a_crowd_are_the_official_ones(mtcnn, real_dir):
+    expected = json.loads((real_dir / "reference_runs" / "mtcnn.json").read_text())
+    run = TorchRunner(mtcnn.networks)
+    for picture in ("photos/biubug6_test.jpg", "lfw/raw250/Anthony_Hopkins/Anthony_Hopkins_0001.jpg"):
+        faces, official = detect(mtcnn, read(real_dir / picture), run), expected[picture]["faces"]
+        assert len(faces) == expected[picture]["n"]
+        np.testing.assert_allclose(faces.boxes, [face["box"] for face in official], atol=0.05)
+        np.testing.assert_allclose(faces.scores, [face["prob"] for face in official], atol=1e-4)
 
 
 @pytest.mark.parametrize("shape, size", [((97, 131), (40, 53)), ((48, 36), (48, 36)), ((31, 17), (50, 20))])
