@@ -1,5 +1,6 @@
 """Landmark errors against the published evaluation."""
 
+import cv2
 import numpy as np
 import pytest
 from scipy.integrate import simpson as scipy_simpson
@@ -18,6 +19,7 @@ from faceport_landmarks.nme import (
     point_errors,
     simpson,
 )
+from faceport_wflw.dataset import Wflw, WflwOptions
 
 
 def faces(rng: np.random.Generator, count: int = 1, points: int = 68, **attributes) -> Faces:
@@ -87,8 +89,9 @@ def test_faces_not_found_fail_but_have_no_error():
     rng = np.random.default_rng(0)
     truth = faces(rng)
     items = [Scored("a", moved(truth, 0.001), truth), Scored("b", Faces(), truth)]
-    result = Landmarks(LandmarkOptions(norm="box_diagonal")).compute(items)
+    result = Landmarks(LandmarkOptions(norm="box_diagonal", per_face=True)).compute(items)
     assert (result["faces"], result["not_found"], result["fr"]) == (2, 1, 0.5)
+    assert result["per_face"] == {"picture": ["a", "b"], "nme": [result["nme"], None]}
     assert result["nme"] < 0.001
     assert result["auc"] == pytest.approx(0.5, abs=0.01)
 
@@ -189,3 +192,42 @@ def test_faces_without_a_length_are_refused():
         Landmarks().compute([Scored("a", truth, truth)])
     with pytest.raises(FaceportError, match="no face of this dataset"):
         Landmarks().compute([Scored("a", truth, Faces())])
+
+
+def pfld_input(image: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Cut out the square that PFLD's published evaluation cuts out of WFLW: planes, corner, side."""
+    low, high = box[:2].astype(int), box[2:].astype(int)
+    size = high - low + 1
+    side = int(size.max() * 1.2)
+    corner = (low + size / 2).astype(int) - side // 2
+    padded = np.pad(image, ((side, side), (side, side), (0, 0)))
+    x, y = corner + side
+    crop = cv2.resize(padded[y : y + side, x : x + side], (112, 112))
+    return (crop[..., ::-1].transpose(2, 0, 1)[None] / 255).astype(np.float32), corner, side
+
+
+def test_real_network_on_real_faces(real_dir):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    path = real_dir / "weights" / "pfld_wflw98" / "PFLD_GhostOne_112_1_opt_sim.onnx"
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    folder = real_dir / "wflw"
+    dataset = Wflw(WflwOptions(root=str(folder), list=str(folder / "list_98pt_test_subset.txt")))
+    published: dict[str, list[float]] = {}
+    for row in (
+        (real_dir / "reference_runs" / "wflw_subset_nme_pfld_ghostone.tsv").read_text().splitlines()[1:]
+    ):
+        picture, _, error = row.split("\t")
+        published.setdefault(picture, []).append(float(error))
+    items = []
+    for sample in dataset:
+        landmarks = []
+        for box in sample.truth.boxes:  # what the labelled landmarks span
+            planes, corner, side = pfld_input(sample.image, box)
+            landmarks.append(session.run(None, {"input": planes})[0].reshape(98, 2) * side + corner)
+        found = Faces(landmarks=np.array(landmarks, np.float32), boxes=sample.truth.boxes)
+        items.append(Scored(sample.id, found, sample.truth))
+    table = Landmarks(LandmarkOptions(per_face=True)).compute(items)["per_face"]
+    expected = [error for picture in sorted(published) for error in published[picture]]
+    assert table["picture"] == [picture for picture in sorted(published) for _ in published[picture]]
+    assert table["nme"] == pytest.approx(expected, abs=1e-4)
+    assert np.mean(table["nme"]) == pytest.approx(np.mean(expected), abs=1e-5)

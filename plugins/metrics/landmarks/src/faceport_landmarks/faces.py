@@ -23,6 +23,7 @@ SAME_BOX = 0.5  # least overlap of a box with what a model that was told of it g
 class LabelledFaces:
     """Hold n labelled faces, in the order of their pictures' ids."""
 
+    pictures: list[str]  # (n,) ids
     truth: NDArray[np.float64]  # (n, k, 2)
     predicted: NDArray[np.float64]  # (n, k, 2); NaN where nothing was found
     found: NDArray[np.bool_]  # (n,)
@@ -58,6 +59,7 @@ def collect(items: Iterable[Scored], points: int | None = None) -> LabelledFaces
     names = set.intersection(*(set(row.attributes) for row in rows))
     boxes = [row.boxes for row in rows if row.boxes is not None]
     return LabelledFaces(
+        pictures=[picture for row in rows for picture in row.pictures],
         truth=np.concatenate([row.truth for row in rows]),
         predicted=np.concatenate([row.predicted for row in rows]),
         found=np.concatenate([row.found for row in rows]),
@@ -82,6 +84,7 @@ def _pair(item: Scored, labels: NDArray[np.float32], points: int | None) -> Labe
         predicted[found] = landmarks[pairs[found]]
     labelled = ~np.isnan(truth).all(axis=(1, 2))
     return LabelledFaces(
+        pictures=[item.id] * int(labelled.sum()),
         truth=truth[labelled],
         predicted=predicted[labelled],
         found=found[labelled],

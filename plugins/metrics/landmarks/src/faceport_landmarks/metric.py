@@ -37,6 +37,7 @@ class LandmarkOptions:
     space: Literal["picture", "box"] = "picture"
     points: int | None = None
     subsets: bool = True
+    per_face: bool = False
     per_landmark: bool = False
     curve: bool = False
     bootstrap: int = 0  # rounds
@@ -64,6 +65,8 @@ class Landmarks(Metric):
                 for name, chosen in faces.subsets.items()
                 if chosen.any()
             }
+        if options.per_face:
+            result["per_face"] = {"picture": faces.pictures, "nme": errors}
         if options.per_landmark:
             result["per_landmark"] = labelled_mean(points, axis=0)
         if options.curve:
