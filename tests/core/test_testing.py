@@ -148,8 +148,8 @@ def plugin_verdicts(tmp_path_factory) -> dict[str, set[str]]:
 def test_every_faulty_plugin_is_caught(module, plugin_verdicts):
     found = {
         test
-        for id, tests in plugin_verdicts.items()
-        if id.partition("-")[2].startswith(module)
+        for choice, tests in plugin_verdicts.items()
+        if choice.partition("-")[2].startswith(module)
         for test in tests
     }
     assert {test for test in found if hasattr(test_plugins, test)} == PLUGINS[module][1]

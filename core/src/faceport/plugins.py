@@ -248,7 +248,14 @@ def classes(plugin: Plugin, kind: str) -> Mapping[str, type[Any]]:
         raise PluginError(
             f"the hook '{hook}' of plugin {plugin.title} failed: {explain_import(error)}"
         ) from error
-    found: dict[str, type[Any]] = {name: cls for answer in answers for name, cls in dict(answer).items()}
+    found: dict[str, type[Any]] = {}
+    for answer in answers:
+        if not isinstance(answer, Mapping):
+            raise PluginError(
+                f"the hook '{hook}' of plugin {plugin.title} answers {answer!r}; it must answer with a "
+                "mapping: the class behind each name"
+            )
+        found |= answer
     base = getattr(api, kind.capitalize())
     for name, cls in found.items():
         if not (isinstance(cls, type) and issubclass(cls, base) and dataclasses.is_dataclass(cls.Options)):
