@@ -60,7 +60,8 @@ class Pipeline:
 
 
 def _checked(image: Any) -> Image:
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+    fits = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.size
+    if not fits or image.shape[2] != 3:
         what = f"{image.dtype} array of shape {image.shape}" if isinstance(image, np.ndarray) else type(image)
         raise FaceportError(f"a picture must be an RGB uint8 array of shape (height, width, 3), not {what}")
     return image
