@@ -66,7 +66,7 @@ def test_the_precision_is_what_the_layers_were_compiled_to(tmp_path: Path, preci
         build(target(precision=precision), "openvino", made, tmp_path)
     else:
         with pytest.raises(
-            FaceportError, match=f"runs on CPU {runs} here, although {precision} was asked for"
+            FaceportError, match=f"gives precision {runs}, although {precision} was asked for"
         ):
             build(target(precision=precision), "openvino", made, tmp_path)
 

@@ -70,7 +70,9 @@ class Toy(Model):
         return {self._network.name: self._network}
 
     def predict(self, sample: Sample) -> Steps:
-        image = sample.image.astype(np.float32).transpose(2, 0, 1)[None] / 128 - 1
+        _, _, height, width = self._network.inputs[0].shape
+        image = sample.image if isinstance(height, str) else sample.image[:height, :width]
+        image = image.astype(np.float32).transpose(2, 0, 1)[None] / 128 - 1
         yield Call(self._network.name, {"image": image})
         return Faces()
 

@@ -57,6 +57,7 @@ class Builder:
     calibration: Calibration | None = None  # pictures for int8; None: those of the check
     _calls: dict[str, list[Tensors]] | None = None
     _recordings: dict[str, Recording] | None = None
+    _drawn: bool = False  # whether the calls come from pictures of noise
 
     def build(self) -> Built:
         """Compile what is not in the store and open everything."""
@@ -121,7 +122,8 @@ class Builder:
         if not (self.target.calibrates or fixed):
             return ()
         if self.calibration is None:
-            return self.calls().get(network.name, ())
+            calls = self.calls().get(network.name, ())
+            return () if self._drawn and self.target.calibrates else calls  # noise has no ranges to learn
         if self._recordings is None:
             recipes = {name: network_recipe(one, self.model) for name, one in self.model.networks.items()}
             self._recordings = self.calibration.record(self.model, recipes, self.references, self.store)
@@ -184,6 +186,7 @@ class Builder:
 
             engine = Engine(self.model, self.references(), Settings(batch_size=MOST_ROWS), record)
             given = list(islice(self.samples, self.count))
+            self._drawn = not given
             for sample in given or probes(self.model):
                 try:
                     engine.one(sample)

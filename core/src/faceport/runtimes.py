@@ -33,10 +33,10 @@ def allowed_error(target: Target, fp32: float) -> float:
 
 
 def refuse_fallback(runtime: str, what: str, asked: str, found: str, allowed: bool) -> None:
-    """Refuse something else than what was asked for, unless the user allowed it."""
+    """Refuse another device or precision than was asked for, unless the user allowed it."""
     if asked != found and not allowed:
         raise FaceportError(
-            f"{runtime} runs on {what} {found} here, although {asked} was asked for. "
+            f"{runtime} gives {what} {found}, although {asked} was asked for. "
             f"Ask for {found}, or accept it with target.allow_fallback=true"
         )
 

@@ -1,4 +1,4 @@
-"""Names of nodes: what diagnose reports and exclude lists refer to."""
+"""Networks as the other edits want them: constants apart, and every node with a name of its own."""
 
 from __future__ import annotations
 
@@ -11,10 +11,26 @@ from faceport.errors import ConfigError, suggest
 
 
 def load(path: Path) -> onnx.ModelProto:
-    """Read a network and give every node a name of its own."""
+    """Read a network and bring it into order."""
     model = onnx.load(path)
+    lift_constants(model)
     name_nodes(model)
     return model
+
+
+def lift_constants(model: onnx.ModelProto) -> None:
+    """Turn Constant nodes into initializers, so that bounds, scales and slopes are found in one place."""
+    nodes = []
+    for node in model.graph.node:
+        value = {attribute.name: attribute for attribute in node.attribute}.get("value")
+        if node.op_type == "Constant" and value is not None:
+            value.t.name = node.output[0]
+            model.graph.initializer.append(value.t)
+        else:
+            nodes.append(node)
+    kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
 
 
 def name_nodes(model: onnx.ModelProto) -> None:

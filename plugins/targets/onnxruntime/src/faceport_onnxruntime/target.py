@@ -1,24 +1,41 @@
-"""ONNX Runtime: the exported network is the artifact. https://onnxruntime.ai/docs/performance/tune-performance"""
+"""ONNX Runtime: ONNX is the artifact. https://onnxruntime.ai/docs/performance/tune-performance"""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import onnx
+
 from faceport.api import Artifact, Session, Source, Target
-from faceport.errors import FaceportError, explain_import
+from faceport.errors import explain_import, suggest
+from faceport.graph.half import to_half
+from faceport.graph.names import excluded, load
+from faceport.graph.prelu import split_prelu
+from faceport.runtimes import cannot_compile, need_calls
 from faceport.types import Tensors
 
 MODEL = "model.onnx"
-LEVELS = {
-    "none": "ORT_DISABLE_ALL",
-    "basic": "ORT_ENABLE_BASIC",
-    "extended": "ORT_ENABLE_EXTENDED",
-    "all": "ORT_ENABLE_ALL",
+
+
+@dataclass(frozen=True)
+class Provider:
+    """What runs the nodes of a graph: its name in ONNX Runtime, and the package that has it."""
+
+    name: str
+    package: str
+
+
+PROVIDERS = {
+    "cpu": Provider("CPUExecutionProvider", "faceport-onnxruntime[cpu]"),
+    "cuda": Provider("CUDAExecutionProvider", "faceport-onnxruntime[gpu]"),
+    "tensorrt": Provider("TensorrtExecutionProvider", "faceport-onnxruntime[gpu]"),
+    "openvino": Provider("OpenVINOExecutionProvider", "onnxruntime-openvino"),
+    "directml": Provider("DmlExecutionProvider", "onnxruntime-directml"),
+    "coreml": Provider("CoreMLExecutionProvider", "faceport-onnxruntime[cpu]"),
+    "cann": Provider("CANNExecutionProvider", "onnxruntime-cann"),
 }
 
 
@@ -26,11 +43,30 @@ LEVELS = {
 class OnnxRuntimeOptions:
     """Options of the target."""
 
-    precision: Literal["fp32"] = "fp32"
-    threads: int = 1  # inside one run
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    providers: list[str] = field(default_factory=lambda: ["cpu"])  # the first that takes a node runs it
+    provider_options: dict[str, Any] = field(default_factory=dict)  # provider -> its own options
+    threads: int = 1  # inside one run; 0: all cores
     streams: int | None = None  # runs at the same time
     spinning: bool = False
     graph: Literal["none", "basic", "extended", "all"] = "all"
+    allow_fallback: bool = False
+    tolerance: float | None = None  # largest error, relative to the spread of an output
+    exclude: list[str] = field(default_factory=list)  # fp16, int8: ONNX nodes that stay in fp32
+    range: Literal["minmax", "percentile", "entropy", "mse"] = "minmax"
+    reduce_range: bool = False
+
+    def __post_init__(self) -> None:
+        for name in (*self.providers, *self.provider_options):
+            if name not in PROVIDERS:
+                raise ValueError(f"option 'providers' names '{name}'. {suggest(name, PROVIDERS)[:-1]}")
+        if not self.providers:
+            raise ValueError("option 'providers' is empty, it must name at least one, e.g. [cpu]")
+
+    @property
+    def cpu_only(self) -> bool:
+        """Tell whether the CPU provider runs everything."""
+        return self.providers == ["cpu"]
 
 
 class OnnxRuntime(Target):
@@ -41,64 +77,64 @@ class OnnxRuntime(Target):
 
     def missing(self) -> str:
         """Say what to install."""
+        package = PROVIDERS[self.options.providers[0]].package
         try:
             import onnxruntime
         except ImportError as error:
-            return f"{explain_import(error)} (pip install 'faceport-onnxruntime[cpu]')"
+            return f"{explain_import(error)} (pip install '{package}')"
         if not hasattr(onnxruntime, "InferenceSession"):
             return (
                 "the module 'onnxruntime' is there but empty: two of its packages overwrote each other. "
-                "pip uninstall onnxruntime onnxruntime-gpu, then install one of them"
+                f"Uninstall every onnxruntime package, then pip install '{package}'"
             )
         return ""
 
+    @property
+    def calibrates(self) -> bool:
+        """Calls are needed to find the ranges of int8."""
+        return self.options.precision == "int8"
+
+    def recipe(self) -> Mapping[str, Any]:
+        """Name what shapes the artifact and its numbers."""
+        options = self.options
+        shaping: dict[str, Any] = {
+            "precision": options.precision,
+            "providers": options.providers,
+            "allow_fallback": options.allow_fallback,
+            "onnxruntime": _version(),
+        }
+        if options.precision != "fp32":
+            shaping["exclude"] = sorted(options.exclude)
+        if self.calibrates:
+            shaping |= {"range": options.range, "reduce_range": options.reduce_range}
+        return shaping
+
     def compile(self, source: Source, out: Path, calibration: Iterable[Tensors]) -> None:
-        """Keep the exported network: ONNX Runtime optimises it when it is opened."""
-        shutil.copyfile(source.onnx(), out / MODEL)
+        """Write the exported network in the precision that was asked for; the session optimises it."""
+        model = load(source.onnx())
+        exclude = excluded(model, source.network.name, self.options.exclude)
+        floats = split_prelu(model) if self.options.cpu_only else []  # other providers have a fast one
+        if self.options.precision == "fp16":
+            to_half(model, exclude)
+        elif self.calibrates:
+            from faceport_onnxruntime.quantise import measure, quantise
+
+            calls = need_calls(calibration, source.network)
+            try:
+                ranges = measure(model, calls, self.options.range)
+                model = quantise(model, ranges, [*exclude, *floats], self.options.reduce_range)
+            except Exception as error:  # onnxruntime's own classes differ between versions
+                raise cannot_compile("ONNX Runtime", _version(), source.network, error) from error
+        onnx.save(model, out / MODEL)
 
     def open(self, artifact: Artifact) -> Session:
         """Create an inference session."""
+        from faceport_onnxruntime.session import OnnxRuntimeSession
+
         return OnnxRuntimeSession(artifact, self.options)
 
 
-class OnnxRuntimeSession(Session):
-    """One inference session; it may be run from several threads."""
+def _version() -> str:
+    import onnxruntime
 
-    def __init__(self, artifact: Artifact, options: OnnxRuntimeOptions) -> None:
-        import onnxruntime as ort
-
-        config = ort.SessionOptions()
-        config.intra_op_num_threads = options.threads
-        config.inter_op_num_threads = 1
-        config.graph_optimization_level = getattr(ort.GraphOptimizationLevel, LEVELS[options.graph])
-        config.add_session_config_entry("session.intra_op.allow_spinning", str(int(options.spinning)))
-        config.log_severity_level = 3  # errors; warnings about foldable nodes help nobody here
-        path = artifact.path / MODEL
-        try:
-            self._session = ort.InferenceSession(str(path), config, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's own classes differ between versions
-            raise FaceportError(
-                f"ONNX Runtime {ort.__version__} cannot open {path}: {str(error).splitlines()[0]}. "
-                "If the file is damaged, delete the artifact and compile it again"
-            ) from error
-        cores = os.cpu_count() or 1
-        self.streams = options.streams or max(1, cores // max(1, options.threads or cores))
-        self._outputs = [output.name for output in self._session.get_outputs()]
-        self._facts = {
-            "runtime": "onnxruntime",
-            "version": ort.__version__,
-            "device": ", ".join(
-                name.removesuffix("ExecutionProvider") for name in self._session.get_providers()
-            ),
-            "precision": "fp32",
-        }
-
-    @property
-    def facts(self) -> Mapping[str, str]:
-        """Report the providers that the session really has."""
-        return self._facts
-
-    def run(self, inputs: Tensors) -> Tensors:
-        """Run one batch."""
-        outputs: list[Any] = self._session.run(self._outputs, dict(inputs))
-        return dict(zip(self._outputs, outputs, strict=True))
+    return str(onnxruntime.__version__)

@@ -59,9 +59,8 @@ class OpenVinoSession(Session):
             self._requests.put(self._compiled.create_infer_request())
         self._outputs = [spec.name for spec in artifact.network.outputs]
         self._layers = self._count_precisions()
-        refuse_fallback(
-            "OpenVINO", device, options.precision, self.facts["precision"], options.allow_fallback
-        )
+        precision = self.facts["precision"]
+        refuse_fallback("OpenVINO", "precision", options.precision, precision, options.allow_fallback)
 
     @property
     def facts(self) -> Mapping[str, str]:

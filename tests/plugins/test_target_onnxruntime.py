@@ -1,0 +1,177 @@
+import sys
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from faceport.api import Artifact
+from faceport.errors import ConfigError, FaceportError
+from faceport.parity import compare, compare_calls, worst
+from faceport.plugins import create
+from tests.plugins.toys import (
+    build,
+    builder,
+    images,
+    missing_without,
+    network,
+    reference,
+    unsupported,
+)
+
+
+def target(**options: Any) -> Any:
+    return create("target", "onnxruntime", **options)
+
+
+def test_any_batch_and_size_in_fp32(tmp_path: Path) -> None:
+    made = network("free")
+    built = build(target(), "onnxruntime", made, tmp_path)
+    session = built.sessions["free"]
+    calls = [images(*shape) for shape in ((1, 3, 20, 28), (5, 3, 33, 17), (2, 3, 8, 8))]
+    assert worst(compare_calls([reference(made, call) for call in calls], session.run_many(calls)))[1] < 1e-4
+    assert session.facts["precision"] == "fp32" and session.facts["device"] == "CPU"
+
+
+def test_prelu_is_split_where_it_is_slow(tmp_path: Path) -> None:
+    built = build(target(), "onnxruntime", network("free"), tmp_path)
+    nodes = onnx.load(built.artifacts["free"].path / "model.onnx").graph.node
+    assert "PRelu" not in {node.op_type for node in nodes}
+    assert "/prelu/PRelu" in {node.name for node in nodes}
+
+
+def test_fp16_on_a_cpu_is_what_its_graph_became(tmp_path: Path) -> None:
+    made = network("free")
+    built = build(target(precision="fp16", allow_fallback=True), "onnxruntime", made, tmp_path)
+    runs = built.sessions["free"].facts["precision"]
+    weights = onnx.load(built.artifacts["free"].path / "model.onnx").graph.initializer
+    assert onnx.TensorProto.FLOAT16 in {tensor.data_type for tensor in weights}
+    error = built.artifacts["free"].manifest["parity"]["outputs"]["heat"]["max_rel"]
+    assert 1e-5 < error < 1e-2
+    if runs != "fp16":
+        with pytest.raises(FaceportError, match=f"gives precision {runs}, although fp16 was asked for"):
+            build(target(precision="fp16"), "onnxruntime", made, tmp_path)
+
+
+@pytest.mark.parametrize("method", ["minmax", "percentile", "entropy", "mse"])
+def test_int8_is_calibrated_with_recorded_calls(tmp_path: Path, method: str) -> None:
+    made = network("free")
+    kit = builder(target(precision="int8", range=method), "onnxruntime", made, tmp_path)
+    session = kit.build().sessions["free"]
+    assert session.facts["precision"] == "int8" and session.facts["int8_layers"] == "4 of 4"
+    (call,) = kit.calls()["free"][:1]
+    found = compare(reference(made, call)["heat"], session.run(call)["heat"])
+    assert found["max_rel"] > 1e-4 and found["snr_db"] > 20
+
+
+def test_int8_takes_calls_of_many_sizes(tmp_path: Path) -> None:
+    made = network("free")
+    kit = builder(target(precision="int8"), "onnxruntime", made, tmp_path)
+    kit._calls = {"free": [images(1, 3, 20, 28), images(3, 3, 33, 17), images(2, 3, 8, 8)]}
+    session = kit.build().sessions["free"]
+    call = images(3, 3, 33, 17)
+    assert compare(reference(made, call)["heat"], session.run(call)["heat"])["snr_db"] > 30
+
+
+def test_reduce_range_uses_seven_bits(tmp_path: Path) -> None:
+    largest = []
+    for reduce in (False, True):
+        options = target(precision="int8", reduce_range=reduce)
+        built = build(options, "onnxruntime", network("fixed"), tmp_path)
+        weights = onnx.load(built.artifacts["fixed"].path / "model.onnx").graph.initializer
+        found = [onnx.numpy_helper.to_array(tensor) for tensor in weights]
+        largest.append(
+            max(int(abs(w.astype(int)).max()) for w in found if w.dtype == np.int8 and w.ndim == 4)
+        )
+    assert largest[0] > 100 and largest[1] <= 64
+
+
+def test_excluded_nodes_stay_in_float(tmp_path: Path) -> None:
+    options = target(precision="int8", exclude=["/second/Conv", "free:/heat/Conv", "other:/first/Conv"])
+    session = build(options, "onnxruntime", network("free"), tmp_path).sessions["free"]
+    assert session.facts["int8_layers"] == "2 of 4"
+    with pytest.raises(ConfigError, match=r"'free' has no node '/secnd/Conv'. Did you mean /second/Conv"):
+        build(target(precision="int8", exclude=["/secnd/Conv"]), "onnxruntime", network("free"), tmp_path)
+
+
+def test_int8_that_runs_nothing_in_int8_is_a_fallback(tmp_path: Path) -> None:
+    kept = ["/0/Conv", "/4/Gemm"]
+    with pytest.raises(FaceportError, match="although int8 was asked for"):
+        build(target(precision="int8", exclude=kept), "onnxruntime", network("fixed"), tmp_path)
+
+
+def test_a_provider_that_the_build_has_not(tmp_path: Path) -> None:
+    with pytest.raises(FaceportError, match=r"no provider 'cann' \(it has .*cpu.*\): .*onnxruntime-cann"):
+        build(target(providers=["cann"]), "onnxruntime", network("fixed"), tmp_path)
+    allowed = target(providers=["cann", "cpu"], allow_fallback=True)
+    session = build(allowed, "onnxruntime", network("fixed"), tmp_path).sessions["fixed"]
+    assert session.facts["device"] == "CPU"
+    with pytest.raises(ConfigError, match="names 'cuba'. Did you mean cuda"):
+        target(providers=["cuba"])
+
+
+def test_a_provider_that_fails_silently(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ort = pytest.importorskip("onnxruntime")
+    if "CANNExecutionProvider" in ort.get_available_providers():
+        pytest.skip("this build has the provider")
+    present = [*ort.get_available_providers(), "CANNExecutionProvider"]
+    monkeypatch.setattr(ort, "get_available_providers", lambda: present)
+    with pytest.warns(UserWarning, match="CANN"), pytest.raises(FaceportError, match="gives provider cpu"):
+        build(target(providers=["cann"]), "onnxruntime", network("fixed"), tmp_path)
+
+
+def test_layers_are_counted_by_what_they_compute_in() -> None:
+    pytest.importorskip("onnxruntime")
+    from onnx import TensorProto, helper
+
+    from faceport_onnxruntime.session import count_precisions
+
+    def tensor(name: str, kind: int) -> Any:
+        return helper.make_tensor(name, kind, [1], [0.0])
+
+    nodes = [
+        helper.make_node("Conv", ["x", "half"], ["a"]),
+        helper.make_node("Cast", ["half"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Conv", ["a", "float"], ["b"], domain="com.microsoft.nchwc"),
+        helper.make_node("QLinearConv", ["b"] * 8, ["c"]),
+        helper.make_node("Relu", ["c"], ["d"]),
+    ]
+    graph = helper.make_graph(nodes, "g", [], [], [tensor("half", TensorProto.FLOAT16)])
+    assert count_precisions(helper.make_model(graph)) == Counter(fp16=1, fp32=1, int8=1)
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense"])
+def test_a_damaged_artifact(tmp_path: Path, content: bytes) -> None:
+    made = network("fixed")
+    artifact = build(target(), "onnxruntime", made, tmp_path).artifacts["fixed"]
+    (artifact.path / "model.onnx").write_bytes(content)
+    old = Artifact(artifact.path, made, {"runs_as": {"version": "0.9"}})
+    with pytest.raises(
+        FaceportError, match=r"cannot open .* It was compiled with ONNX Runtime 0.9"
+    ) as caught:
+        target().open(old)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_operator_that_it_does_not_know(tmp_path: Path) -> None:
+    with pytest.raises(FaceportError, match=r"cannot open .*Nonesuch"):
+        build(target(), "onnxruntime", unsupported(tmp_path), tmp_path)
+
+
+def test_inputs_that_do_not_fit(tmp_path: Path) -> None:
+    session = build(target(), "onnxruntime", network("free"), tmp_path).sessions["free"]
+    with pytest.raises(
+        FaceportError, match="takes 'image' as batchx3xheightxwidth float32, not 2x4x8x8 float32"
+    ):
+        session.run(images(2, 4, 8, 8))
+
+
+def test_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "faceport-onnxruntime[gpu]" in missing_without(
+        target(providers=["cuda"]), "onnxruntime", monkeypatch
+    )
+    monkeypatch.setitem(sys.modules, "onnxruntime", ModuleType("onnxruntime"))
+    assert "overwrote each other" in target().missing()
