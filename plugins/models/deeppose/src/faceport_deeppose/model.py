@@ -76,6 +76,14 @@ class DeepPose(SingleNetworkModel):
             build=partial(build, count),
             weights=self.options.weights,
             options={"landmarks": count},
+            preprocessing={
+                "crop": f"square about the box, its longer side times {self.options.padding:g}; black beyond",
+                "resize": f"bilinear to {SIZE}x{SIZE}",
+                "colour": "RGB",
+                "layout": "NCHW",
+                "mean": IMAGENET_MEAN,
+                "std": IMAGENET_STD,
+            },
             adapt=as_mmpose_0,
         )
 

@@ -12,4 +12,4 @@ def models() -> Mapping[str, type[Model]]:
     from faceport_facenet.facenet import FaceNet
     from faceport_facenet.mtcnn import Mtcnn
 
-    return {"facenet": FaceNet, "mtcnn": Mtcnn}
+    return {"facenet": FaceNet, "facenet_mtcnn": FaceNet, "mtcnn": Mtcnn}

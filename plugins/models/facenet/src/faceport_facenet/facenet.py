@@ -100,6 +100,16 @@ class FaceNet(SingleNetworkModel):
             weights=self.options.weights,
             options={"classes": classes},
             adapt=dict if classes else without_classifier,
+            preprocessing={
+                "crop": "turned and scaled by five points to the places of ArcFace, times 160/112"
+                if self.options.align
+                else f"box with {self.options.margin} of {SIZE} pixels around it, cut at the border",
+                "resize": f"{'bilinear' if self.options.align else 'area'} to {SIZE}x{SIZE}, aspect not kept",
+                "colour": "RGB",
+                "layout": "NCHW",
+                "mean": MEAN,
+                "std": STD,
+            },
         )
 
     def crops(self, sample: Sample) -> list[Image]:

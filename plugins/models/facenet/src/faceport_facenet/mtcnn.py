@@ -12,7 +12,17 @@ import numpy as np
 from faceport.api import Model, Network, Steps
 from faceport.types import Call, Faces, Sample, TensorSpec
 from faceport_facenet.area import AreaTable
-from faceport_facenet.stages import Selection, decide, merge, propose, pyramid, refine, regions, select
+from faceport_facenet.stages import (
+    WINDOW,
+    Selection,
+    decide,
+    merge,
+    propose,
+    pyramid,
+    refine,
+    regions,
+    select,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -108,6 +118,10 @@ class Mtcnn(Model):
         self, name: str, image: TensorSpec, *outputs: TensorSpec, build: Callable[[], nn.Module]
     ) -> Network:
         weights = self.options.weights.rstrip("/")
+        side = image.shape[2]
+        crop = "whole picture" if name == "pnet" else "square candidate, cut at the border"
+        scale = f"{WINDOW / self.options.min_face_size:g} * {self.options.factor:g}^k"
+        size = f"int(side * {scale} + 1)" if name == "pnet" else f"{side}x{side}"
         return Network(
             name=name,
             inputs=(image,),
@@ -115,6 +129,14 @@ class Mtcnn(Model):
             build=build,
             weights=weights if weights.partition(":")[0] == "random" else f"{weights}/{name}.pt",
             sha256=SHA256[name] if weights == OFFICIAL else "",
+            preprocessing={
+                "crop": crop,
+                "resize": f"mean of all pixels touched, to {size}",
+                "colour": "RGB",
+                "layout": "NCHW",
+                "mean": (127.5,) * 3,
+                "std": (128.0,) * 3,
+            },
         )
 
     def predict(self, sample: Sample) -> Steps:

@@ -150,7 +150,20 @@ class Pipnet(SingleNetworkModel):
             build=partial(build, *shape, self.table if options.fuse else None),
             weights=options.weights,
             options=graph,
+            preprocessing=self.recipe(),
         )
+
+    def recipe(self) -> dict[str, Any]:
+        """Say how a face of a picture becomes an input."""
+        top = {"cut": "down", "grow": "up", "auto": "down for detections, up for annotated boxes"}
+        crop = {
+            "crop": f"box times {self.options.scale:g} about its centre; top edge {top[self.options.top]}",
+            "resize": f"bilinear to {SIZE}x{SIZE}, aspect not kept",
+            "colour": "RGB",
+        }
+        if self.options.fuse:
+            return {**crop, "layout": "NHWC"}
+        return {**crop, "layout": "NCHW", "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
 
     def regions(self, sample: Sample) -> NDArray[np.float64]:
         """Say which part of the picture each face's crop shows: (n, 4)."""
