@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from queue import Queue
 from threading import Thread
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class CheapSession(Session):
     """Averages."""
 
     streams = os.cpu_count() or 1
-    facts: dict[str, str] = {}
+    facts: ClassVar[dict[str, str]] = {}
 
     def run(self, inputs: Tensors) -> Tensors:
         """Run one batch."""
@@ -96,13 +96,13 @@ def one(setting: Setting, picture: bytes) -> Faces:
 
 
 def serial(setting: Setting, pictures: list[bytes]) -> None:
-    """One picture after the other."""
+    """Do one picture after the other."""
     for picture in pictures:
         one(setting, picture)
 
 
 def prefetch(setting: Setting, pictures: list[bytes]) -> None:
-    """A thread decodes ahead, the main thread does the rest."""
+    """Decode ahead in one thread, do the rest in another."""
     queue: Queue[Any] = Queue(maxsize=8)
 
     def feed() -> None:
@@ -122,14 +122,14 @@ def prefetch(setting: Setting, pictures: list[bytes]) -> None:
 
 
 def pool(setting: Setting, pictures: list[bytes]) -> None:
-    """As many threads as cores, each doing everything for a picture."""
+    """Let as many threads as cores each do everything for a picture."""
     with ThreadPoolExecutor(os.cpu_count()) as workers:
         for _ in workers.map(partial(one, setting), pictures):
             pass
 
 
 def engine(setting: Setting, pictures: list[bytes]) -> None:
-    """faceport."""
+    """Let the engine do it."""
     samples = (Sample(str(i), partial(decode, picture)) for i, picture in enumerate(pictures))
     for _ in Engine(setting.model, setting.sessions, Settings()).run(samples):
         pass

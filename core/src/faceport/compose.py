@@ -36,9 +36,15 @@ def register_choices() -> None:
     for kind in KINDS:
         for name, choice in index.choices(kind).items():
             package = f"metric.{name}" if kind == "metric" else kind  # several metrics may be chosen
-            store.store(group=kind, name=name, node=choice.options, package=package, provider="faceport")
+            node = {"defaults": [*map(_anywhere, choice.choices), "_self_"], **choice.options}
+            store.store(group=kind, name=name, node=node, package=package, provider="faceport")
     for name, choice in index.detectors().items():
         store.store(group="detector", name=name, node=choice.options, package="detector", provider="faceport")
+
+
+def _anywhere(entry: Mapping[str, str]) -> dict[str, str]:
+    """Let a plugin write 'override /detector: mtcnn': Hydra would look for the group below its own."""
+    return {re.sub(r"^(override /)(\w+)$", r"\1\2@_global_.\2", key): name for key, name in entry.items()}
 
 
 def compose_config(verb: str, overrides: Iterable[str]) -> dict[str, Any]:

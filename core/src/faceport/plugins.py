@@ -38,10 +38,14 @@ class Choice:
         own = read_yaml(self.path)
         merged: dict[str, Any] = {}
         for base in own.get("defaults", []):
-            if base != "_self_":
+            if isinstance(base, str) and base != "_self_":
                 merged |= read_yaml(self.path.with_name(f"{base}.yaml"))
-        merged |= own
-        return merged
+        return merged | own
+
+    @property
+    def choices(self) -> list[dict[str, str]]:
+        """List what this name chooses in other groups, e.g. {"override /detector": "mtcnn"}."""
+        return [entry for entry in self.content.get("defaults", []) if isinstance(entry, dict)]
 
     @property
     def card(self) -> Mapping[str, Any]:
