@@ -36,7 +36,7 @@ def build() -> nn.Module:
     """Build the torch module."""
     from faceport.testing.net import TinyNet
 
-    return TinyNet()
+    return TinyNet(HIDDEN)
 
 
 def tiny_network(form: Form, free: bool, folder: Path) -> Network:
@@ -54,7 +54,7 @@ def tiny_network(form: Form, free: bool, folder: Path) -> Network:
     from faceport.testing.net import save_weights
 
     weights = folder / "tiny.pth"
-    save_weights(weights)
+    save_weights(draw_weights(), weights)
     return Network("tiny", inputs, outputs, build=build, weights=str(weights), example=example)
 
 
