@@ -20,6 +20,7 @@ from faceport.engine import Engine, Settings
 from faceport.errors import FaceportError, ImageError, MissingError, explain_import
 from faceport.parity import compare_calls, worst
 from faceport.probe import probes
+from faceport.progress import working
 from faceport.runtimes import allowed_error
 from faceport.shapes import has_free_sizes
 from faceport.store import Store
@@ -98,7 +99,8 @@ class Builder:
                 opened.close()
             return about
 
-        entry = self.store.get("artifact", recipe, make)
+        with working(f"compiling {network.name} for {self.target_name}"):
+            entry = self.store.get("artifact", recipe, make)
         self.accept(network, entry.manifest["parity"])
         return Artifact(entry.path, network, entry.manifest)
 

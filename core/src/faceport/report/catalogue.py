@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from typing import Any
 
 import yaml
 
-from faceport.errors import ConfigError, suggest
+from faceport.errors import ConfigError, explain_import, suggest
 from faceport.plugins import KINDS, installed
+from faceport.progress import progress
+from faceport.store import cache_dir
 from faceport.verbs.catalogue import card, examine, known_faults, names_of, remember
 
 
@@ -55,7 +61,12 @@ def show_doctor(words: Sequence[str]) -> int:
         kinds = [word.partition("=") for word in words]
         owners = {installed().find(kind, name).plugin for kind, _, name in kinds}
         chosen = tuple(plugin for plugin in chosen if plugin.name in owners)
-    findings = [examine(plugin) for plugin in chosen]
+    _show_house()
+    with ThreadPoolExecutor(os.cpu_count()) as workers, progress("examining plugins", len(chosen)) as shown:
+        findings = []
+        for finding in workers.map(examine, chosen):
+            findings.append(finding)
+            shown.advance()
     remember(findings)
     broken = 0
     for finding in findings:
@@ -70,6 +81,24 @@ def show_doctor(words: Sequence[str]) -> int:
         titles = " and ".join(plugin.title for plugin in rivals)
         print(f"{'clash':15} {kind} '{name}' comes from {titles}: uninstall one of them")
     return 1 if broken or clashes else 0
+
+
+def _show_house() -> None:
+    """Show the core's own state: versions, the store, OpenCV."""
+    store = cache_dir()
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        state = "writable" if os.access(store, os.W_OK) else "NOT writable: set FACEPORT_CACHE"
+    except OSError as error:
+        state = f"cannot be made ({error.strerror}): set FACEPORT_CACHE"
+    python = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    print(f"faceport {version('faceport')}, {python}, {os.cpu_count()} cores; store {store}, {state}")
+    try:
+        import cv2
+    except ImportError as error:
+        print(f"broken: {explain_import(error)}")
+    else:
+        print(f"OpenCV {cv2.__version__}")
 
 
 def show_cache(words: Sequence[str]) -> int:
