@@ -115,6 +115,15 @@ class RetinaFace(Model):
             weights=options.weights,
             sha256=next((known.sha256 for known in known_checkpoints() if known.url == options.weights), ""),
             options={"backbone": options.backbone},
+            preprocessing={
+                "resize": "none" if options.size == "original" else f"longest side to {options.size}, bilinear",
+                "padding": f"{options.padding}, right and below, with the mean colour",
+                "colour": "BGR",
+                "mean": list(MEAN_BGR),
+                "deviation": [1.0, 1.0, 1.0],
+                "layout": "NCHW",
+                "dtype": "float32",
+            },
         )
 
     @property
