@@ -116,11 +116,11 @@ class RetinaFace(Model):
             sha256=next((known.sha256 for known in known_checkpoints() if known.url == options.weights), ""),
             options={"backbone": options.backbone},
             preprocessing={
-                "resize": "none" if options.size == "original" else f"longest side to {options.size}, bilinear",
+                "resize": f"longest side to {side} pixels, bilinear" if side else "none",
                 "padding": f"{options.padding}, right and below, with the mean colour",
                 "colour": "BGR",
                 "mean": list(MEAN_BGR),
-                "deviation": [1.0, 1.0, 1.0],
+                "std": [1.0, 1.0, 1.0],
                 "layout": "NCHW",
                 "dtype": "float32",
             },
