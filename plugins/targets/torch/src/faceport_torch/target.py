@@ -1,36 +1,44 @@
-"""PyTorch, eager: the artifact is the state dict, the architecture comes from the model's plugin."""
+"""PyTorch: as the plugins wrote their networks, as TorchScript, or compiled. https://pytorch.org/docs"""
 
 from __future__ import annotations
 
-import os
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-
-import numpy as np
+from typing import Any, Literal
 
 from faceport.api import Artifact, Session, Source, Target
-from faceport.errors import FaceportError, explain_import
+from faceport.errors import explain_import
 from faceport.types import Tensors
-
-if TYPE_CHECKING:
-    from torch import nn
-
-WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
 class TorchOptions:
     """Options of the target."""
 
-    precision: Literal["fp32"] = "fp32"
+    mode: Literal["eager", "torchscript", "compile"] = "eager"
+    device: str = "cpu"
+    precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    channels_last: bool = False
     threads: int = 1  # inside one run; 0: PyTorch's default
     streams: int | None = None  # runs at the same time
+    allow_fallback: bool = False
+    tolerance: float | None = None  # largest error, relative to the spread of an output
+
+    def __post_init__(self) -> None:
+        if self.device.partition(":")[0] not in ("cpu", "cuda"):
+            raise ValueError(f"option 'device' is '{self.device}', it must be cpu, cuda or cuda:NUMBER")
+        if self.device == "cpu" and self.precision != "fp32" and not self.allow_fallback:
+            raise ValueError(
+                f"option 'precision' is {self.precision}, which needs device=cuda: on a CPU PyTorch is "
+                "slower with it than with fp32"
+            )
 
 
 class Torch(Target):
-    """Run networks with PyTorch as their plugins wrote them."""
+    """Run networks with PyTorch."""
 
     Options = TorchOptions
     options: TorchOptions
@@ -43,65 +51,31 @@ class Torch(Target):
         except (ImportError, OSError) as error:
             return f"{explain_import(error)} (pip install 'faceport[torch]')"
         del safetensors, torch
+        if self.options.mode == "compile" and not (shutil.which("g++") or shutil.which("clang++")):
+            return "mode=compile needs a C++ compiler: install g++, or choose mode=torchscript"
         return ""
 
-    def compile(self, source: Source, out: Path, calibration: Iterable[Tensors]) -> None:
-        """Save the state dict."""
-        from safetensors.torch import save_file
+    def recipe(self) -> Mapping[str, Any]:
+        """Name what shapes the artifact and its numbers."""
+        options = self.options
+        shaping: dict[str, Any] = {
+            "mode": options.mode,
+            "device": options.device,
+            "precision": options.precision,
+            "channels_last": options.channels_last,
+            "allow_fallback": options.allow_fallback,
+        }
+        return shaping | ({"torch": version("torch")} if options.mode == "torchscript" else {})
 
-        state = source.module().state_dict()
-        save_file({name: tensor.contiguous().clone() for name, tensor in state.items()}, out / WEIGHTS)
+    def compile(self, source: Source, out: Path, calibration: Iterable[Tensors]) -> None:
+        """Save the state dict, or the traced module with everything in it."""
+        from faceport_torch.net import save_script, save_state
+
+        save = save_script if self.options.mode == "torchscript" else save_state
+        save(source, out, self.options)
 
     def open(self, artifact: Artifact) -> Session:
-        """Build the module and load its state dict."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        """Load the module onto its device."""
+        from faceport_torch.net import TorchSession
 
-        build, path = artifact.network.build, artifact.path / WEIGHTS
-        if build is None:
-            raise FaceportError(
-                f"network '{artifact.network.name}' has no torch module: choose another target"
-            )
-        try:
-            module = build()
-            module.load_state_dict(load_file(path))
-        except (SafetensorError, OSError, RuntimeError) as error:
-            raise FaceportError(
-                f"cannot open {path}: {str(error).splitlines()[0]}. Delete the artifact and compile it again"
-            ) from error
-        return TorchSession(module.eval(), artifact, self.options)
-
-
-class TorchSession(Session):
-    """One module in eval mode; it may be run from several threads."""
-
-    def __init__(self, module: nn.Module, artifact: Artifact, options: TorchOptions) -> None:
-        import torch
-
-        if options.threads:
-            torch.set_num_threads(options.threads)
-        self._torch = torch
-        self._module = module
-        self._inputs = [spec.name for spec in artifact.network.inputs]
-        self._outputs = [spec.name for spec in artifact.network.outputs]
-        self.streams = options.streams or max(1, (os.cpu_count() or 1) // torch.get_num_threads())
-
-    @property
-    def facts(self) -> Mapping[str, str]:
-        """Report the version, and the device and type of the parameters."""
-        first = next(self._module.parameters())
-        return {
-            "runtime": "torch",
-            "version": self._torch.__version__,
-            "device": str(first.device),
-            "precision": {"float32": "fp32"}.get(str(first.dtype).removeprefix("torch."), str(first.dtype)),
-        }
-
-    def run(self, inputs: Tensors) -> Tensors:
-        """Run one batch."""
-        torch = self._torch
-        with torch.inference_mode():
-            tensors = [torch.from_numpy(np.ascontiguousarray(inputs[name])) for name in self._inputs]
-            found = self._module(*tensors)
-        outputs = found if isinstance(found, tuple | list) else (found,)
-        return {name: value.numpy() for name, value in zip(self._outputs, outputs, strict=True)}
+        return TorchSession(artifact, self.options)
