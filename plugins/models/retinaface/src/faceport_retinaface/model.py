@@ -102,6 +102,7 @@ class RetinaFace(Model):
         """The one network, of a fixed input size where every picture gets the same."""
         options, side = self.options, self.options.square
         height, width = (side, side) if side else ("height", "width")
+        resize = "none" if options.size == "original" else f"longest side to {options.size} pixels, bilinear"
         count = count_priors(side, side, DEFAULT_ANCHORS) if side else "priors"
         return Network(
             name=NAME,
@@ -116,7 +117,7 @@ class RetinaFace(Model):
             sha256=next((known.sha256 for known in known_checkpoints() if known.url == options.weights), ""),
             options={"backbone": options.backbone},
             preprocessing={
-                "resize": f"longest side to {side} pixels, bilinear" if side else "none",
+                "resize": resize,
                 "padding": f"{options.padding}, right and below, with the mean colour",
                 "colour": "BGR",
                 "mean": list(MEAN_BGR),
