@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from faceport.errors import ConfigError
-from faceport.plugins import create, installed
+from faceport.plugins import Plugin, create, installed
+from faceport.verbs import catalogue
 from tests.cli import SMALL, faceport
 from tests.fakes import install
 
@@ -184,6 +185,19 @@ def test_choosing_a_broken_plugin_says_why(module, site, tmp_path):
     assert f"'{module}' (faceport-{module} 1.0)" in said
     for part in BROKEN[module][1]:
         assert part in said
+
+
+def test_a_plugin_that_never_ends_hides_no_other(tmp_path, monkeypatch):
+    put(tmp_path, "a_good_one")
+    put(tmp_path, "endless", {INIT: f"import time\ntime.sleep(60)\n{HOOK}"})
+    put(tmp_path, "too_late", {INIT: "raise RuntimeError('the licence has expired')\n"})
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(catalogue, "TIMEOUT", 3)
+    plugins = [Plugin(name, name, "1.0", name) for name in ("a_good_one", "endless", "too_late")]
+    faults = {finding.plugin.name: " ".join(finding.faults) for finding in catalogue.try_import(plugins)}
+    assert faults["a_good_one"] == ""
+    assert "no end of it after 3 seconds" in faults["endless"]
+    assert "the licence has expired" in faults["too_late"]
 
 
 HEAVY = """

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -44,7 +45,9 @@ def load_module(network: Network) -> nn.Module:
 def run_module(network: Network, module: nn.Module, inputs: Tensors) -> dict[str, Array]:
     """Run a network's module on named arrays."""
     with torch.inference_mode():
-        found = module(*(torch.from_numpy(inputs[spec.name]) for spec in network.inputs))
+        # Torch takes no views that run backwards, such as a picture whose channels were swapped.
+        arrays = (np.ascontiguousarray(inputs[spec.name]) for spec in network.inputs)
+        found = module(*map(torch.from_numpy, arrays))
     outputs = found if isinstance(found, tuple | list) else (found,)
     return {spec.name: out.numpy() for spec, out in zip(network.outputs, outputs, strict=True)}
 

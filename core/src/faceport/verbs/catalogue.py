@@ -113,8 +113,9 @@ def try_import(plugins: list[Plugin]) -> list[Finding]:
         command = [sys.executable, "-c", TRY, *(plugin.name for plugin in left)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT)
-        except subprocess.TimeoutExpired:
-            break
+        except subprocess.TimeoutExpired as slow:
+            printed = slow.stdout.decode() if isinstance(slow.stdout, bytes) else ""
+            done = subprocess.CompletedProcess(command, 1, printed, f"no end of it after {TIMEOUT} seconds")
         found = dict(_answers(done.stdout))
         findings += [Finding(p, (found[p.name],) if found[p.name] else ()) for p in left if p.name in found]
         left = [plugin for plugin in left if plugin.name not in found]
