@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from faceport.ops.crops import invert, transform
-from faceport.plugins import create
+from faceport.plugins import create, installed
 from faceport.types import Faces, Sample
 from faceport_deeppose.model import DeepPose, DeepPoseOptions, mirror
 from tests.reference import load_network, run_onnxruntime, run_torch, save_weights
@@ -27,6 +27,11 @@ def photo() -> Sample:
 def test_network_gives_the_official_numbers(reference_dir):
     reference = load_network(reference_dir, NAME)
     assert reference.deviation(run_torch(model().network.build(), reference)) <= 1e-4
+
+
+def test_card_has_the_numbers_of_the_reference(reference_dir):
+    card, reference = installed().find("model", "deeppose_resnet50").card, load_network(reference_dir, NAME)
+    assert (card["parameters"], card["macs"]) == (reference.params, reference.macs)
 
 
 def test_export_gives_the_official_numbers(reference_dir, tmp_path):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from faceport.errors import FaceportError
-from faceport.plugins import create
+from faceport.plugins import create, installed
 from faceport.types import Call, Faces, Sample
 from faceport_facenet.facenet import FaceNet, FaceNetOptions, crop
 from tests.reference import load_network, run_onnxruntime, run_torch, save_weights
@@ -51,6 +51,15 @@ def test_network_gives_the_official_numbers(name, reference_dir):
     reference = load_network(reference_dir, name)
     module = model(classify=NETWORKS[name]).network.build()
     assert reference.deviation(run_torch(module, reference)) <= 1e-4
+
+
+def test_card_has_the_numbers_of_the_reference(reference_dir):
+    card, reference = (
+        installed().find("model", "facenet").card,
+        load_network(reference_dir, next(iter(NETWORKS))),
+    )
+    faces = reference.input_shape[0]
+    assert (card["parameters"], card["macs"]) == (reference.params, reference.macs // faces)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

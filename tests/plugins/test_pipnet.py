@@ -6,8 +6,9 @@ import pytest
 
 from faceport.errors import ConfigError, FaceportError
 from faceport.ops.landmarks import FLIPS
-from faceport.plugins import create
+from faceport.plugins import create, installed
 from faceport.types import Call, Faces, Sample
+from faceport_pipnet import BACKBONES
 from faceport_pipnet.decode import ballot, decode, neighbours, published_mean_faces, read_mean_face
 from faceport_pipnet.model import Pipnet, PipnetOptions, crop_regions
 from tests.reference import load_network, run_onnxruntime, run_torch, save_weights
@@ -105,6 +106,13 @@ def test_checkpoints_as_training_leaves_them_are_loaded(reference_dir, tmp_path)
 def test_parameters_are_those_of_the_published_table(backbone):
     parameters = sum(p.numel() for p in model(backbone=backbone).network.build().parameters())
     assert round(parameters / 1e6, 3) == PUBLISHED_MILLIONS[backbone]
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_card_has_the_numbers_of_the_reference(backbone, reference_dir):
+    choice = installed().find("model", f"pipnet_{backbone}")
+    reference = load_network(reference_dir, f"pipnet_{backbone}_{choice.content['landmarks']}")
+    assert (choice.card["parameters"], choice.card["macs"]) == (reference.params, reference.macs)
 
 
 def test_export_folds_the_batch_norms_that_can_be_folded(tmp_path):
