@@ -64,37 +64,25 @@ def _dispatch(words: list[str]) -> int:
     if any(word in ("-h", "--help") for word in rest):
         print(verb_help(verb))
         return 0
-    return ACTIONS[verb](rest)
+    return PLAIN[verb](rest) if verb in PLAIN else _composed(verb, rest)
 
 
-def _config(verb: str, words: list[str]) -> dict[str, Any]:
+def _composed(verb: str, words: list[str]) -> int:
+    """Compose the configuration of a verb and act on it, or let Hydra answer its own flags."""
+    if verb == "run" and any(word in ("-m", "--multirun") for word in words):
+        return _sweep(words)
+    if any(word.startswith("-") for word in words):
+        from faceport.compose import sweep
+
+        sweep(verb, words, lambda config: None)
+        return 0
     from faceport.compose import compose_config
 
-    return compose_config(verb, words)
-
-
-def _needs_hydra(words: list[str]) -> bool:
-    return any(word.startswith("-") for word in words)
-
-
-def _run(words: list[str]) -> int:
-    if any(word in ("-m", "--multirun") for word in words):
-        return _sweep(words)
-    if _needs_hydra(words):
-        return _show_config("run", words)
-    from faceport.report.terminal import show_run
-    from faceport.verbs.run import run
-
-    show_run(run(_config("run", words)))
-    return 0
-
-
-def _show_config(verb: str, words: list[str]) -> int:
-    """Let Hydra answer its own flags, such as --cfg job."""
-    from faceport.compose import sweep
-
-    sweep(verb, words, lambda config: None)
-    return 0
+    inputs = [word for word in words if "=" not in word or os.path.exists(word)]  # noqa: PTH110
+    if verb != "predict":
+        return COMPOSED[verb](compose_config(verb, words))
+    config = compose_config(verb, [word for word in words if word not in inputs])
+    return COMPOSED[verb]({**config, "inputs": inputs or config["inputs"]})
 
 
 def _sweep(words: list[str]) -> int:
@@ -110,36 +98,38 @@ def _sweep(words: list[str]) -> int:
     return 0 if records and all(record.get("status") == "done" for record in records) else 1
 
 
-def _score(words: list[str]) -> int:
-    if _needs_hydra(words):
-        return _show_config("score", words)
+def _run(config: dict[str, Any]) -> int:
     from faceport.report.terminal import show_run
-    from faceport.verbs.score import score
+    from faceport.verbs.run import run
 
-    show_run(score(_config("score", words)))
+    show_run(run(config))
     return 0
 
 
-def _export(words: list[str]) -> int:
-    if _needs_hydra(words):
-        return _show_config("export", words)
+def _score(config: dict[str, Any]) -> int:
+    from faceport.report.terminal import show_run
+    from faceport.verbs.score import score
+
+    show_run(score(config))
+    return 0
+
+
+def _export(config: dict[str, Any]) -> int:
     from faceport.report.terminal import show_notes
     from faceport.verbs.export import export
 
-    done = export(_config("export", words))
+    done = export(config)
     for name, file in done["files"].items():
         print(f"{name}: {file}")
     show_notes(done["notes"])
     return 0
 
 
-def _compile(words: list[str]) -> int:
-    if _needs_hydra(words):
-        return _show_config("compile", words)
+def _compile(config: dict[str, Any]) -> int:
     from faceport.report.terminal import parity_line, show_notes
     from faceport.verbs.compile import compile_networks
 
-    done = compile_networks(_config("compile", words))
+    done = compile_networks(config)
     for name in done["networks"]:
         print(f"{name}: {parity_line(done['parity'][name])}")
     show_notes(done["notes"])
@@ -147,15 +137,11 @@ def _compile(words: list[str]) -> int:
     return 0
 
 
-def _predict(words: list[str]) -> int:
-    if _needs_hydra(words):
-        return _show_config("predict", words)
+def _predict(config: dict[str, Any]) -> int:
     from faceport.report.terminal import show_notes
     from faceport.verbs.predict import predict
 
-    inputs = [word for word in words if "=" not in word or os.path.exists(word)]  # noqa: PTH110
-    config = _config("predict", [word for word in words if word not in inputs])
-    done = predict({**config, "inputs": inputs or config["inputs"]})
+    done = predict(config)
     for why in done["unreadable"].values():
         print(f"not read: {why}", file=sys.stderr)
     show_notes(done["notes"])
@@ -181,16 +167,14 @@ def _cache(words: list[str]) -> int:
     return show_cache(words)
 
 
-ACTIONS: dict[str, Callable[[list[str]], int]] = {
+COMPOSED: dict[str, Callable[[dict[str, Any]], int]] = {
     "run": _run,
     "score": _score,
     "export": _export,
     "compile": _compile,
     "predict": _predict,
-    "list": _list,
-    "doctor": _doctor,
-    "cache": _cache,
 }
+PLAIN: dict[str, Callable[[list[str]], int]] = {"list": _list, "doctor": _doctor, "cache": _cache}
 
 
 if __name__ == "__main__":
