@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,43 +10,69 @@ from faceport.errors import ConfigError, suggest
 from faceport.help import VERBS
 from faceport.plugins import KINDS, installed, read_yaml
 
+# Bash splits words at '=' and ':' as well; what stands before the last of them must not be given again.
 BASH = """\
 _faceport() {
-    local words=("${COMP_WORDS[@]:1:COMP_CWORD}") current="${COMP_WORDS[COMP_CWORD]}" line
-    # Bash splits words at '=' and ':': put them together again.
-    local text="${COMP_LINE:0:COMP_POINT}"
-    local -a whole; read -ra whole <<< "$text"
-    [[ "$text" == *" " ]] && whole+=("")
-    local last="${whole[-1]}"
+    local text="${COMP_LINE:0:COMP_POINT}" given="" last line
+    local -a words
+    read -ra words <<< "$text"
+    [[ "$text" == *[[:blank:]] ]] && words+=("")
+    last="${words[${#words[@]}-1]}"
+    if [[ "$last" == [\\'\\"]* ]]; then  # a quoted word is one word
+        words[${#words[@]}-1]="${last:1}"
+    elif [[ "$last" == *[=:]* && "$COMP_WORDBREAKS" == *=* ]]; then
+        given="${last%"${last##*[=:]}"}"
+    fi
     COMPREPLY=()
     while IFS= read -r line; do
-        [[ "$current" != "$last" ]] && line="${line#"${last%"$current"}"}"
-        [[ "$current" == "=" ]] && line="${line#=}"
-        COMPREPLY+=("$line")
-    done < <(faceport --complete "${whole[@]:1}" 2>/dev/null)
-    [[ ${#COMPREPLY[@]} -eq 1 && "${COMPREPLY[0]}" != *[=.] ]] || compopt -o nospace
+        [[ "$line" == *[[:blank:]]* ]] && printf -v line %q "$line"
+        COMPREPLY+=("${line#"$given"}")
+    done < <(faceport --complete "${words[@]:1}" 2>/dev/null)
+    [[ "${COMPREPLY[*]}" == *[=./] ]] && compopt -o nospace
 }
 complete -o default -F _faceport faceport
 """
 ZSH = """\
 #compdef faceport
 _faceport() {
-    local -a found ending
-    found=("${(@f)$(faceport --complete "${(@)words[2,CURRENT]}" 2>/dev/null)}")
-    found=(${found:#})
-    ending=(${(M)found:#*[=.]})
-    found=(${found:#*[=.]})
-    (( ${#ending} )) && compadd -U -S '' -a ending
-    (( ${#found} )) && compadd -U -a found
-    (( ${#ending} + ${#found} )) || _files
+    local -a found open
+    found=("${(@f)$(faceport --complete "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
+    open=(${(M)found:#*[=./]})
+    found=(${found:#(|*[=./])})
+    if (( $#open + $#found )); then
+        compadd -S '' -a open
+        compadd -a found
+    else
+        compset -P '*='
+        _files
+    fi
 }
-(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
-compdef _faceport faceport
+if [[ $funcstack[1] == _faceport ]]; then  # loaded from a folder of $fpath
+    _faceport "$@"
+else
+    (( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
+    compdef _faceport faceport
+fi
 """
 FISH = """\
-complete -c faceport -f -a '(faceport --complete (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'
+function __faceport_complete
+    set -l words (commandline -opc)
+    set -l last (commandline -ct)
+    set -l found (faceport --complete $words[2..] $last 2>/dev/null)
+    if test (count $found) -gt 0
+        printf '%s\\n' $found
+    else if string match -q '*=*' -- $last
+        set -l parts (string split -m 1 = -- $last)
+        printf "$parts[1]=%s\\n" (__fish_complete_path $parts[2])
+    else
+        __fish_complete_path $last
+    end
+end
+complete -c faceport -f -a '(__faceport_complete)'
 """
 SHELLS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
+COMPOSED = ("--cfg", "--help")
+FLAGS = {"run": ("-m", *COMPOSED), "score": COMPOSED, "export": COMPOSED, "compile": COMPOSED}
 
 
 def script(words: Sequence[str]) -> str:
@@ -60,78 +86,72 @@ def script(words: Sequence[str]) -> str:
 def answer(words: Sequence[str]) -> str:
     """List, a line each, what the last of the words after `faceport` may become."""
     *before, current = words or [""]
+    return "".join(f"{line}\n" for line in _candidates(before, current) if line.startswith(current))
+
+
+def _candidates(before: Sequence[str], current: str) -> Iterable[str]:
     if not before:
-        found: Iterable[str] = (verb for verb in (*VERBS, "completion") if verb.startswith(current))
-    elif before[0] == "completion":
-        found = (shell for shell in SHELLS if shell.startswith(current))
-    elif before[0] == "cache":
-        found = (word for word in ("list", "prune", "days=") if word.startswith(current))
-    elif before[0] in ("list", "doctor"):
-        found = _kinds_and_names(current)
-    elif before[0] in VERBS:
-        found = _override(before[0], before[1:], current)
-    else:
-        found = ()
-    return "".join(f"{line}\n" for line in found)
+        return ("--help", "--version") if current.startswith("-") else (*VERBS, "completion")
+    verb, *rest = before
+    if verb == "completion":
+        return SHELLS
+    if verb not in VERBS:
+        return ()
+    if current.startswith("-"):
+        return FLAGS.get(verb, ("--help",))
+    if verb == "cache":
+        return ("days=",) if rest == ["prune"] else () if rest else ("list", "prune")
+    if verb in ("list", "doctor"):
+        return _kinds_and_names(current)
+    return _overrides(verb, rest, current)
 
 
 def _kinds_and_names(current: str) -> list[str]:
-    kind, equals, part = current.partition("=")
+    kind, equals, _ = current.partition("=")
     if not equals:
-        return [word for one in KINDS for word in (one, f"{one}=") if word.startswith(current)]
-    if kind not in KINDS:
-        return []
-    return [f"{kind}={name}" for name in sorted(installed().choices(kind)) if name.startswith(part)]
+        return [word for one in KINDS for word in (one, f"{one}=")]
+    return [f"{kind}={name}" for name in sorted(installed().choices(kind))]
 
 
-def _override(verb: str, before: Sequence[str], current: str) -> list[str]:
+def _overrides(verb: str, before: Sequence[str], current: str) -> list[str]:
+    """List keys, or behind '=' the names of a group or the values of a switch."""
     content = read_yaml(Path(__file__).with_name("conf") / f"{verb}.yaml")
-    groups = [
-        str(key).split()[-1] for entry in content["defaults"] if isinstance(entry, dict) for key in entry
-    ]
-    groups = [group for group in groups if "/" not in group]
+    defaults = [item for entry in content["defaults"] if isinstance(entry, dict) for item in entry.items()]
+    groups = {key: name for key, name in defaults if "/" not in key}
     options = {key: value for key, value in content.items() if key not in ("defaults", "hydra")}
     key, equals, value = current.partition("=")
     if not equals:
-        return _keys(current, groups, options, before)
+        return [*_keys(current, groups, options, before), *(_paths(current) if verb == "predict" else ())]
     if key in groups:
-        done, comma, part = value.rpartition(",")
-        return [f"{key}={done}{comma}{name}" for name in _names(key) if name.startswith(part)]
-    default = (
-        options.get(key)
-        if "." not in key
-        else _chosen(key.partition(".")[0], before).get(key.partition(".")[2])
-    )
-    if isinstance(default, bool):
-        return [f"{key}={word}" for word in ("true", "false") if word.startswith(value)]
-    return []
+        given = value[: max(value.rfind(","), value.rfind("[")) + 1]  # of a sweep or a list
+        left = [name for name in _names(key) if name not in given.strip("[").split(",")]
+        return [f"{key}={given}{name}" for name in left]
+    group, _, option = key.partition(".")
+    default = _options(group, groups.get(group), before).get(option) if option else options.get(key)
+    return [f"{key}={word}" for word in ("true", "false")] if isinstance(default, bool) else []
 
 
-def _keys(current: str, groups: Sequence[str], options: dict[str, Any], before: Sequence[str]) -> list[str]:
+def _keys(
+    current: str, groups: Mapping[str, Any], options: Iterable[str], before: Sequence[str]
+) -> list[str]:
     """List groups and options; behind 'group.' the options of what was chosen for the group."""
     group, dot, _ = current.partition(".")
     if dot and group in groups:
-        return [f"{group}.{key}=" for key in _chosen(group, before) if f"{group}.{key}".startswith(current)]
+        return [f"{group}.{key}=" for key in _options(group, groups[group], before)]
     chosen = {word.partition("=")[0] for word in before}
-    dotted = [f"{group}." for group in groups if group in chosen and group != "metric"]
-    plain = [f"{name}=" for name in (*groups, *options) if name not in chosen]
-    flags = ["-m", "--cfg", "--help"] if current.startswith("-") else []
-    return [word for word in (*plain, *dotted, *flags) if word.startswith(current)]
+    dotted = [f"{name}." for name in groups if name in chosen or name == current]
+    return [*(f"{name}=" for name in (*groups, *options) if name not in chosen), *dotted]
 
 
-def _chosen(group: str, before: Sequence[str]) -> dict[str, Any]:
-    """Give the options of the names chosen for a group so far, or of all of them."""
-    index = installed()
+def _options(group: str, default: Any, before: Sequence[str]) -> dict[str, Any]:
+    """Give the options of the names chosen for a group so far, else of its default, else of all names."""
+    values = [word.partition("=")[2] for word in before if word.startswith(f"{group}=")] or [default or ""]
+    names = values[-1].strip("[]").split(",")
     kind = "model" if group == "detector" else group
-    names = [
-        name for word in before if word.startswith(f"{group}=") for name in word.partition("=")[2].split(",")
-    ]
-    found = {name: choice for name, choice in index.choices(kind).items() if not names or name in names}
-    if group == "metric":
-        return {
-            f"{name}.{key}": value for name, choice in found.items() for key, value in choice.options.items()
-        }
-    return {key: value for choice in found.values() for key, value in choice.options.items()}
+    known = installed().choices(kind) if kind in KINDS else {}
+    found = [choice for name, choice in known.items() if name in names] or list(known.values())
+    prefix = "{}.".format if group == "metric" else lambda name: ""
+    return {f"{prefix(choice.name)}{key}": value for choice in found for key, value in choice.options.items()}
 
 
 def _names(group: str) -> list[str]:
@@ -139,3 +159,14 @@ def _names(group: str) -> list[str]:
     if group == "experiment":
         return sorted(path.stem for path in Path("conf/experiment").glob("*.yaml"))
     return sorted(index.detectors() if group == "detector" else index.choices(group))
+
+
+def _paths(current: str) -> list[str]:
+    """List files and folders that a path may become; hidden ones when asked for."""
+    head = current[: current.rfind("/") + 1]
+    try:
+        found = sorted(Path(head or ".").iterdir())
+    except OSError:
+        return []
+    hidden = current[len(head) :].startswith(".")
+    return [f"{head}{path.name}{'/' * path.is_dir()}" for path in found if hidden or path.name[0] != "."]
