@@ -7,6 +7,7 @@ from scipy.integrate import simpson as scipy_simpson
 
 from faceport.api import Scored
 from faceport.errors import FaceportError
+from faceport.ops.landmarks import convert
 from faceport.types import Faces
 from faceport_landmarks.faces import pair_faces
 from faceport_landmarks.metric import LandmarkOptions, Landmarks
@@ -151,6 +152,10 @@ def test_sets_are_read_as_one_that_they_share():
     with pytest.raises(FaceportError, match=r"a: 98 landmarks were predicted, 68 are labelled"):
         Landmarks().compute([item])
     assert Landmarks(LandmarkOptions(points=68)).compute([Scored("a", truth98, truth98)])["nme"] == 0
+    placed = Faces(boxes=truth98.boxes, landmarks=convert(truth98.landmarks, 68))  # by a model of 68
+    unseen = Scored("b", Faces(), truth98)
+    result = Landmarks().compute([Scored("a", placed, truth98), unseen])
+    assert (result["nme"], result["faces"], result["not_found"]) == (0, 2, 1)
 
 
 def test_pairs_in_order_when_told_and_by_overlap_when_detected():

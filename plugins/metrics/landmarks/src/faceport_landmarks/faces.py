@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from faceport.api import Scored
 from faceport.errors import FaceportError
 from faceport.ops.boxes import iou
-from faceport.ops.landmarks import convert
+from faceport.ops.landmarks import CONVERSIONS, convert
 from faceport.types import Faces
 
 NOT_FOUND = -1
@@ -49,9 +49,13 @@ class LabelledFaces:
 
 
 def collect(items: Iterable[Scored], points: int | None = None) -> LabelledFaces:
-    """Pair the faces of every picture; `points` reads all landmarks as a smaller set."""
+    """Pair the faces of every picture; `points` reads all landmarks as a smaller set.
+
+    Without it, 98 labelled points are read as 68 by themselves where a model places 68.
+    """
     # Sorted, so that shards give the same sums to the last bit whatever the order they are read in.
     ordered = sorted(items, key=lambda item: item.id)
+    points = points or _placed(ordered)
     rows = [_pair(item, item.truth.landmarks, points) for item in ordered if item.truth.landmarks is not None]
     rows = [row for row in rows if len(row.found)]
     if not rows:
@@ -66,6 +70,15 @@ def collect(items: Iterable[Scored], points: int | None = None) -> LabelledFaces
         boxes=np.concatenate(boxes) if len(boxes) == len(rows) else None,
         attributes={name: np.concatenate([row.attributes[name] for row in rows]) for name in sorted(names)},
     )
+
+
+def _placed(items: list[Scored]) -> int | None:
+    """Find how many landmarks the model places, if labelled ones can be read as that many."""
+    for item in items:
+        labels, found = item.truth.landmarks, item.faces.landmarks
+        if labels is not None and found is not None and len(found):
+            return found.shape[1] if (labels.shape[1], found.shape[1]) in CONVERSIONS else None
+    return None
 
 
 def _pair(item: Scored, labels: NDArray[np.float32], points: int | None) -> LabelledFaces:
