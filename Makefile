@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PLUGINS := $(sort $(wildcard plugins/*/*/pyproject.toml))
-PACKAGES := $(notdir $(wildcard core/src/* plugins/*/*/src/*))
+PACKAGES := $(notdir $(wildcard core/src/* plugins/*/*/src/* examples/*/src/*))
 EMPTY :=
 SPACE := $(EMPTY) $(EMPTY)
-SOURCES := $(subst $(SPACE),:,$(wildcard core/src plugins/*/*/src))
+SOURCES := $(subst $(SPACE),:,$(wildcard core/src plugins/*/*/src examples/*/src))
 STAMP := $(VENV)/.installed
 
 export FACEPORT_CACHE ?= $(CURDIR)/.cache

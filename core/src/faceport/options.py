@@ -13,10 +13,18 @@ from omegaconf.errors import OmegaConfBaseException
 from faceport.errors import ConfigError
 
 T = TypeVar("T")
+UNSET = "???"  # OmegaConf's word for a value that somebody must give
+
+
+class UnsetOptionError(ConfigError):
+    """An option without a default that nobody gave."""
 
 
 def checked(schema: type[T], values: Mapping[str, Any]) -> T:
     """Make an instance of a dataclass from plain values, converting what converts and refusing the rest."""
+    unset = [key for key, value in values.items() if isinstance(value, str) and value == UNSET]
+    if unset:
+        raise UnsetOptionError(f"option '{unset[0]}' must be given.")
     hints = get_type_hints(schema)
     fields = []
     for item in dataclasses.fields(schema):  # type: ignore[arg-type]
@@ -32,7 +40,7 @@ def checked(schema: type[T], values: Mapping[str, Any]) -> T:
         merged = OmegaConf.merge(OmegaConf.structured(plain), OmegaConf.create(dict(values)))
         missing = sorted(map(str, OmegaConf.missing_keys(merged)))
         if missing:
-            raise ConfigError(f"option '{missing[0]}' must be given.")
+            raise UnsetOptionError(f"option '{missing[0]}' must be given.")
         content = OmegaConf.to_container(merged, resolve=True)
         assert isinstance(content, dict)
         return schema(**{str(key): value for key, value in content.items()})

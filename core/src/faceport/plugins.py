@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from faceport.errors import ConfigError, PluginError, explain_import, suggest
-from faceport.options import checked
+from faceport.options import UnsetOptionError, checked
 
 GROUP = "faceport"
 KINDS = ("model", "target", "dataset", "metric")
@@ -317,10 +317,9 @@ def typed_options(cls: type[Any], choice: Choice, values: Mapping[str, Any]) -> 
     try:
         return checked(cls.Options, values)
     except ConfigError as error:
-        hint = choice.card.get("get", "")
-        raise ConfigError(
-            f"{choice.kind} '{choice.name}' ({choice.path}): {error} {hint}".rstrip()
-        ) from error
+        where = f"{choice.kind} '{choice.name}' ({choice.path})"
+        hint = choice.card.get("get", "") if isinstance(error, UnsetOptionError) else ""
+        raise ConfigError(f"{where}: {error} {hint}".rstrip()) from error
 
 
 def every_choice() -> Iterator[Choice]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from faceport.build import Built, versions
 from faceport.errors import FaceportError
+from faceport.ops.plain import plain
 from faceport.plugins import KINDS, installed
 from faceport.store import write_atomically
 
@@ -72,12 +73,8 @@ def artifact_facts(built: Built) -> tuple[dict[str, Any], dict[str, Any], dict[s
 def write_record(path: Path, content: Mapping[str, Any]) -> None:
     """Write a record."""
     written = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    text = json.dumps({"format": FORMAT, "written": written, **content}, indent=2, default=_plain)
+    text = json.dumps(plain({"format": FORMAT, "written": written, **content}), indent=2, default=str)
     write_atomically(path, text + "\n")
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def read_record(path: Path) -> dict[str, Any] | None:

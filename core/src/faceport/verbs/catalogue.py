@@ -16,7 +16,8 @@ from faceport.plugins import Choice, Plugin, installed
 from faceport.store import cache_dir, digest, write_atomically
 
 LIGHT = {*sys.stdlib_module_names, "faceport", "pluggy", "numpy", "yaml"}  # quick to import
-TIMEOUT = 20  # seconds
+TIMEOUT = 20  # seconds, for `list`
+PATIENCE = 120  # seconds, for `doctor`
 MARK = "faceport: "  # begins the lines that are ours: a plugin may print, too
 HEALTH = "health.json"  # what the doctor, or a failed run, last found out about each plugin
 EXAMINE = r"""
@@ -210,7 +211,10 @@ def examine(plugin: Plugin) -> Finding:
     if plugin.faults:
         return Finding(plugin, plugin.faults)
     command = [sys.executable, "-c", EXAMINE, plugin.name]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        return Finding(plugin, (f"loading it took more than {PATIENCE} s and was given up",))
     answers = _answers(done.stdout)
     if not answers:
         return Finding(plugin, (_ended(done),))
