@@ -64,7 +64,8 @@ def _checked(image: Any) -> Image:
     if not fits or image.shape[2] != 3:
         what = f"{image.dtype} array of shape {image.shape}" if isinstance(image, np.ndarray) else type(image)
         raise FaceportError(f"a picture must be an RGB uint8 array of shape (height, width, 3), not {what}")
-    return image
+    picture: Image = image
+    return picture
 
 
 def pipeline(
