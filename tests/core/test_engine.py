@@ -179,3 +179,6 @@ def test_calls_are_recorded_and_stages_timed():
     assert stages["decode"]["count"] == stages["preprocess"]["count"] == 5
     assert stages["network:second"]["items"] == 10
     assert stages["postprocess"]["p50_ms"] <= stages["postprocess"]["p99_ms"]
+    parts = sum(stages[name]["total_s"] for name in ("decode", "preprocess", "postprocess"))
+    assert stages["total"]["count"] == 5
+    assert stages["total"]["total_s"] >= parts

@@ -269,3 +269,7 @@ class Metric(ABC):
     @abstractmethod
     def compute(self, items: Iterable[Scored]) -> Mapping[str, Any]:
         """Give numbers by name; nested mappings and lists hold tables and curves, numbers the headline."""
+
+    def of_run(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Give numbers from the record of the run (timing, parity); most metrics have none."""
+        return {}

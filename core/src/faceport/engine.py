@@ -19,7 +19,7 @@ from typing import Any
 from faceport.api import Model, Session, Steps
 from faceport.batching import Batch, Key, Pending, Queue, batch_key
 from faceport.errors import FaceportError, ImageError, suggest
-from faceport.timing import Stages
+from faceport.timing import TOTAL, Stages
 from faceport.types import Call, Faces, Prediction, Sample, Tensors
 
 OFFLINE_WINDOW = 256  # most samples in flight for a target that runs from files
@@ -42,6 +42,7 @@ class _Flight:
 
     index: int
     sample: Sample
+    begun: float  # when the dataset was asked for it
     steps: Steps | None = None
     single: bool = True  # whether the last yield was one call or a list
     waiting: int = 0  # calls whose outputs have not come
@@ -238,15 +239,16 @@ class _Flow:
 
     def _start(self) -> None:
         with self.source:  # one sample at a time, so that they are numbered in their order
-            before = perf_counter()
+            begun = perf_counter()
             sample = next(self.samples, None)
-            read = perf_counter() - before
+            read = perf_counter() - begun
             index = self.read
             self.read += 1
         if sample is None:
             self._no_more()
             return
-        flight = _Flight(index, replace(sample))  # our own copy: its decoded picture dies with the flight
+        # Our own copy of the sample: its decoded picture dies with the flight.
+        flight = _Flight(index, replace(sample), begun)
         before = perf_counter()
         try:
             _ = flight.sample.image
@@ -270,7 +272,9 @@ class _Flow:
         try:
             calls = step(flight.steps)
         except StopIteration as stop:
-            self.engine.stages.add(stage, perf_counter() - before)
+            now = perf_counter()
+            self.engine.stages.add(stage, now - before)
+            self.engine.stages.add(TOTAL, now - flight.begun)
             self._finish(flight, Prediction(flight.sample.id, _faces(stop.value)))
             return
         except FaceportError:

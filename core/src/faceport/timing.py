@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 STEP = math.log(1.01)  # neighbouring buckets differ by one per cent
 SHORTEST = 1e-7  # seconds
+TOTAL = "total"  # the stage that is all others: from asking for a picture to its faces, waiting included
 
 
 class Histogram:

@@ -20,6 +20,31 @@ from faceport.types import FIELDS, Faces
 PICTURES = 24
 SIZE = (96, 128)
 REPEATED = 1e-9  # the same numbers, summed in another order
+STAGE = {
+    "count": 24,
+    "items": 24,
+    "total_s": 0.2,
+    "mean_ms": 8.0,
+    "p50_ms": 8.0,
+    "p90_ms": 9.0,
+    "p99_ms": 9.5,
+}
+RECORD = {  # what a metric may know of a run besides its predictions
+    "timing": {
+        "samples": PICTURES,
+        "seconds": 0.25,
+        "samples_per_second": 96.0,
+        "stages": dict.fromkeys(("decode", "network:tiny", "total"), STAGE),
+    },
+    "parity": {
+        "tiny": {
+            "calls": 2,
+            "inputs": "recorded",
+            "outputs": {"scores": {"max_abs": 0.1, "max_rel": 0.1, "cosine": 1.0, "snr_db": 40.0}},
+        },
+        "unchecked": {"skipped": "torch is not installed"},
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +66,8 @@ def right_answers(metric: Metric) -> list[Scored]:
 
 
 def compute(metric: Metric, items: Iterable[Scored]) -> dict[str, Any]:
-    """Compute, from an iterator that can be read once, numbers that a record can hold."""
-    text = json.dumps(dict(metric.compute(iter(items))), allow_nan=False)
+    """Compute, from an iterator that can be read once and from a run, numbers that a record can hold."""
+    text = json.dumps({**metric.compute(iter(items)), **metric.of_run(RECORD)}, allow_nan=False)
     result: dict[str, Any] = json.loads(text)
     return result
 

@@ -46,7 +46,7 @@ def run(config: Mapping[str, Any], keep_finished: bool = False) -> dict[str, Any
             record = _predict(plan, built, file)
     finally:
         built.close()
-    record |= _score(plan, folder)
+    record["metrics"] = _score(plan, folder, record)
     record["seconds"] = round(time.perf_counter() - started, 3)
     finish(record, plan, folder)
     return record | {"folder": str(folder)}
@@ -106,17 +106,17 @@ def _predict(plan: Plan, built: Built, file: PredictionFile) -> dict[str, Any]:
     }
 
 
-def _score(plan: Plan, folder: Path) -> dict[str, Any]:
-    """Compute metrics from the file of predictions."""
+def _score(plan: Plan, folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Compute metrics from the file of predictions, and from what was measured on the way."""
     assert plan.dataset is not None
     path = folder / PREDICTIONS
     metrics: dict[str, Any] = {}
     for name, metric in plan.metrics.items():
         items = Pairing(plan.samples(), read_predictions(path))
-        metrics[name] = dict(metric.compute(items))
+        metrics[name] = {**metric.compute(items), **metric.of_run(record)}
     if plan.options.official:
         plan.dataset.write_predictions(read_predictions(path), folder / "official")
-    return {"metrics": metrics}
+    return metrics
 
 
 class Pairing:

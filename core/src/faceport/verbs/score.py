@@ -9,7 +9,10 @@ from typing import Any
 
 from faceport.errors import ConfigError
 from faceport.plan import make_plan
+from faceport.predictions import FILE as PREDICTIONS
 from faceport.progress import progress
+from faceport.record import FILE as RECORD
+from faceport.record import read_record
 from faceport.store import digest
 from faceport.verbs.run import Pairing, finish, official_or_own
 
@@ -25,15 +28,13 @@ def score(config: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigError("nothing to score by: give metric=NAME (see: faceport list metric)")
     path = Path(plan.options.predictions)
     started = time.perf_counter()
-    metrics: dict[str, Any] = {}
     with progress("reading predictions") as shown:
         predictions = []
         for prediction in official_or_own(plan.dataset, path):
             predictions.append(prediction)
             shown.advance()
-    for name, metric in plan.metrics.items():
-        pairing = Pairing(plan.samples(), iter(predictions))
-        metrics[name] = dict(metric.compute(pairing))
+    pairing = Pairing(plan.samples(), iter(predictions))
+    items = list(pairing)
     if predictions and pairing.missing == plan.count():
         raise ConfigError(
             f"none of the {len(predictions)} predictions in {path} is for a picture of this dataset, e.g. "
@@ -43,6 +44,8 @@ def score(config: Mapping[str, Any]) -> dict[str, Any]:
         plan.notes.append(f"{pairing.missing} pictures have no prediction and count as if no face was found")
     if pairing.unknown:
         plan.notes.append(f"{pairing.unknown} predictions are for pictures that the dataset does not have")
+    ran = record_beside(path)
+    metrics = {name: {**metric.compute(items), **metric.of_run(ran)} for name, metric in plan.metrics.items()}
     folder = Path(plan.options.out) / f"score-{config['dataset']['name']}-{digest(config)[:8]}"
     record = {
         "metrics": metrics,
@@ -52,3 +55,9 @@ def score(config: Mapping[str, Any]) -> dict[str, Any]:
     }
     finish(record, plan, folder)
     return record | {"folder": str(folder)}
+
+
+def record_beside(path: Path) -> Mapping[str, Any]:
+    """Read the record of the run that made the predictions; empty where they come from elsewhere."""
+    folder = path if path.is_dir() else path.parent
+    return (read_record(folder / RECORD) or {}) if path in (folder, folder / PREDICTIONS) else {}
