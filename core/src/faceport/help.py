@@ -50,14 +50,14 @@ faceport export model=NAME [OPTION=VALUE ...]
 
   faceport export model=retinaface_mobilenet model.weights=/path/mobilenet0.25_Final.pth out=onnx
 
-Writes one ONNX file per network to out=export, and beside it a JSON: what goes in and comes out, how a picture
-becomes the input, and golden vectors (pictures, tensors, faces) to check your own pipeline by. dataset=NAME gives
-the pictures for them. Every export is compared with its torch module first.""",
+Writes one ONNX file per network to out=export, and beside it a JSON: what goes in and comes out, how a
+picture becomes the input, and golden vectors (pictures, tensors, faces) to check your own pipeline by.
+dataset=NAME gives the pictures for them. Every export is compared with its torch module first.""",
     "compile": """\
 faceport compile model=NAME target=NAME out=DIR [dataset=NAME] [OPTION=VALUE ...]
 
   faceport compile model=retinaface_mobilenet target=onnxruntime out=board
-  faceport run artifact=board dataset=folder dataset.path=photos/        (on the other machine)
+  faceport run artifact=board dataset=folder dataset.path=photos/      (on the other machine)
 
 The dataset gives the pictures on which the compiled networks are held against the fp32 reference.""",
     "list": """\

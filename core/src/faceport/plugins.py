@@ -16,7 +16,6 @@ from typing import Any
 import yaml
 
 from faceport.errors import ConfigError, PluginError, explain_import, suggest
-from faceport.options import UnsetOptionError, checked
 
 GROUP = "faceport"
 KINDS = ("model", "target", "dataset", "metric")
@@ -308,6 +307,8 @@ def create(kind: str, name: str, /, **values: Any) -> Any:
 
 def typed_options(cls: type[Any], choice: Choice, values: Mapping[str, Any]) -> Any:
     """Check values against the dataclass of options that the class declares."""
+    from faceport.options import UnsetOptionError, checked  # OmegaConf, for which `--help` need not wait
+
     known = [item.name for item in dataclasses.fields(cls.Options)]
     for key in values:
         if key not in known:
