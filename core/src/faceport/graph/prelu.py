@@ -32,3 +32,12 @@ def _split(node: onnx.NodeProto) -> list[onnx.NodeProto]:
         helper.make_node("Mul", [slope, negative], [scaled], name=f"{node.name}/scaled"),
         helper.make_node("Sub", [positive, scaled], [out], name=node.name),
     ]
+
+
+def widen_slopes(model: onnx.ModelProto) -> None:
+    """Give slopes of shape (channels, 1, 1) a leading axis: some converters know PReLU by that only."""
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        slope = tensors.get(node.input[1]) if node.op_type == "PRelu" else None
+        if slope is not None and len(slope.dims) == 3:
+            slope.dims.insert(0, 1)

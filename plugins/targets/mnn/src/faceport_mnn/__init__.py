@@ -1,0 +1,14 @@
+"""MNN as a faceport target."""
+
+from collections.abc import Mapping
+
+from faceport.api import Target
+from faceport.hooks import hookimpl
+
+
+@hookimpl
+def targets() -> Mapping[str, type[Target]]:
+    """Answer with the target class."""
+    from faceport_mnn.target import Mnn
+
+    return {"mnn": Mnn}
