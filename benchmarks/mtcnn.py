@@ -4,7 +4,9 @@ The baseline resizes each size of the picture and each candidate with torch, as 
 many threads as torch likes; selection is faceport's own, which is the faster one. Blocks of frames alternate
 between all candidates, and all must find the same faces before ratios are printed.
 
-    python benchmarks/mtcnn.py VIDEO [--frames 12] [--repeats 4] [--weights FOLDER]
+    python benchmarks/mtcnn.py [VIDEO] [--frames 12] [--repeats 4] [--weights FOLDER]
+
+Without a video the frames are drawn.
 """
 
 from __future__ import annotations
@@ -105,6 +107,12 @@ def read(video: str, count: int) -> list[Image]:
     return frames
 
 
+def drawn(count: int) -> list[Image]:
+    """Draw frames with a handful of faces."""
+    dataset = faceport.create("dataset", "synthetic", count=count, size=[HEIGHT, WIDTH], faces=[3, 6])
+    return [sample.image for sample in dataset]
+
+
 def check(name: str, expected: list[Faces], found: list[Faces]) -> None:
     """Hold a candidate to the faces of the baseline."""
     for one, other in zip(expected, found, strict=True):
@@ -116,14 +124,14 @@ def check(name: str, expected: list[Faces], found: list[Faces]) -> None:
 def main() -> None:
     """Measure and print ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("video", type=Path)
+    parser.add_argument("video", type=Path, nargs="?")
     parser.add_argument("--frames", type=int, default=12)
     parser.add_argument("--repeats", type=int, default=4)
     parser.add_argument("--weights", help="folder with pnet.pt, rnet.pt and onet.pt")
     options = parser.parse_args()
     weights = {"weights": options.weights} if options.weights else {}
     model = faceport.create("model", "mtcnn", **weights)
-    frames = read(str(options.video), options.frames)
+    frames = read(str(options.video), options.frames) if options.video else drawn(options.frames)
     candidates: dict[str, Callable[[list[Image]], list[Faces]]] = {
         "torch eager, one at a time": Eager(model).run
     }
