@@ -113,6 +113,22 @@ def test_reference_is_another_run(tmp_path):
         agree((faces(), Faces()), reference=str(tmp_path / "nothing"))
 
 
+def test_noise_of_the_networks():
+    def outputs(*ratios: float) -> dict:
+        return {"outputs": {str(i): {"snr_db": ratio} for i, ratio in enumerate(ratios)}}
+
+    metric = Agreement()
+    parity = {"pnet": outputs(60, 50.5), "rnet": outputs(41), "onet": {"skipped": "torch is not installed"}}
+    found = metric.of_run({"parity": parity})
+    assert found == {"snr_db": 41, "networks": {"pnet": 50.5, "rnet": 41}}
+    assert metric.of_run({}) == metric.of_run({"parity": {"onet": {"skipped": "no torch"}}}) == {}
+
+
+def test_who_gives_the_reference():
+    assert Agreement().against_reference
+    assert not Agreement(AgreementOptions(reference="runs/x")).against_reference
+
+
 def test_reference_without_faces_is_refused():
-    with pytest.raises(FaceportError, match=r"no face.*metric\.agreement\.reference"):
+    with pytest.raises(FaceportError, match=r"no face.*at least the score 0.5"):
         agree((faces(), Faces()))

@@ -266,6 +266,11 @@ class Metric(ABC):
     def __init__(self, options: Any = None) -> None:
         self.options = self.Options() if options is None else options
 
+    @property
+    def against_reference(self) -> bool:
+        """Tell whether items must hold, in place of the truth, what the fp32 reference says."""
+        return False
+
     @abstractmethod
     def compute(self, items: Iterable[Scored]) -> Mapping[str, Any]:
         """Give numbers by name; nested mappings and lists hold tables and curves, numbers the headline."""

@@ -22,9 +22,11 @@ faceport run model=NAME dataset=NAME [target=NAME] [detector=NAME] [metric=NAME]
   faceport run model=retinaface_mobilenet model.weights=random dataset=synthetic dataset.count=100
   faceport run model=retinaface_mobilenet target.threads=2 dataset=widerface dataset.root=/data/WIDER
   faceport run -m model=retinaface_mobilenet,retinaface_resnet50 target=onnxruntime,torch dataset=synthetic
+  faceport run model=mtcnn target=openvino dataset=folder dataset.path=photos/ metric=[agreement,latency]
 
 The same command again repeats the run; after an interruption it goes on where it stopped. With -m every
 combination of the values with commas is run; finished ones are kept when the sweep is started again.
+metric=agreement needs no labels: it says how far the target is from the fp32 reference, which runs first.
 
   batch_size=1       rows of a network that run together        limit=N          first N pictures only
   workers=N          threads (default: cores)                   strict=true      stop at an unreadable picture

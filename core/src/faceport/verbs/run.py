@@ -20,6 +20,7 @@ from faceport.record import FILE as RECORD
 from faceport.record import artifact_facts, host_facts, read_record, version_facts, write_record
 from faceport.store import digest, read_entry, write_atomically
 from faceport.types import Faces, Prediction, Sample
+from faceport.verbs.reference import reference_predictions, truths
 
 STATE = "fingerprint.txt"
 VOLATILE = ("out", "record", "fresh", "official", "strict")  # options that change no number
@@ -39,6 +40,8 @@ def run(config: Mapping[str, Any], keep_finished: bool = False) -> dict[str, Any
     restart = plan.options.fresh is True or known != mark or finished
     (folder / RECORD).unlink(missing_ok=True)
     started = time.perf_counter()
+    if any(metric.against_reference for metric in plan.metrics.values()):
+        reference_predictions(plan)  # first: where there is none, it is known before the work
     built = plan.build(plan.questions())
     try:
         with PredictionFile(folder / PREDICTIONS, fresh=restart) as file:
@@ -112,7 +115,7 @@ def _score(plan: Plan, folder: Path, record: Mapping[str, Any]) -> dict[str, Any
     path = folder / PREDICTIONS
     metrics: dict[str, Any] = {}
     for name, metric in plan.metrics.items():
-        items = Pairing(plan.samples(), read_predictions(path))
+        items = Pairing(truths(plan, metric), read_predictions(path))
         metrics[name] = {**metric.compute(items), **metric.of_run(record)}
     if plan.options.official:
         plan.dataset.write_predictions(read_predictions(path), folder / "official")

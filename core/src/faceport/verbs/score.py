@@ -14,6 +14,7 @@ from faceport.progress import progress
 from faceport.record import FILE as RECORD
 from faceport.record import read_record
 from faceport.store import digest
+from faceport.verbs.reference import truths
 from faceport.verbs.run import Pairing, finish, official_or_own
 
 
@@ -34,7 +35,8 @@ def score(config: Mapping[str, Any]) -> dict[str, Any]:
             predictions.append(prediction)
             shown.advance()
     pairing = Pairing(plan.samples(), iter(predictions))
-    items = list(pairing)
+    for _ in pairing:  # to count, before any metric is asked
+        pass
     if predictions and pairing.missing == plan.count():
         raise ConfigError(
             f"none of the {len(predictions)} predictions in {path} is for a picture of this dataset, e.g. "
@@ -45,7 +47,10 @@ def score(config: Mapping[str, Any]) -> dict[str, Any]:
     if pairing.unknown:
         plan.notes.append(f"{pairing.unknown} predictions are for pictures that the dataset does not have")
     ran = record_beside(path)
-    metrics = {name: {**metric.compute(items), **metric.of_run(ran)} for name, metric in plan.metrics.items()}
+    metrics = {
+        name: {**metric.compute(Pairing(truths(plan, metric), iter(predictions))), **metric.of_run(ran)}
+        for name, metric in plan.metrics.items()
+    }
     folder = Path(plan.options.out) / f"score-{config['dataset']['name']}-{digest(config)[:8]}"
     record = {
         "metrics": metrics,

@@ -22,21 +22,27 @@ from faceport_agreement.shifts import measure
 class AgreementOptions:
     """Options of the metric."""
 
-    reference: str | None = None  # folder or predictions.jsonl of another run
+    reference: str | None = None  # folder or predictions.jsonl of another run; None: what the core puts in
     iou: float = 0.5  # least overlap of two boxes of one face
     threshold: float = 0.5  # least score of a face that counts
 
 
 class Agreement(Metric):
-    """Compare predictions with those of a reference run on the same pictures."""
+    """Compare predictions with those of the fp32 reference, or of another run, on the same pictures."""
 
     Options = AgreementOptions
     options: AgreementOptions
 
+    @property
+    def against_reference(self) -> bool:
+        """Have the core run the fp32 reference, where no run is named."""
+        return self.options.reference is None
+
     def compute(self, items: Iterable[Scored]) -> Mapping[str, Any]:
         """Give what changed in boxes, scores, landmarks and embeddings, whichever both runs have."""
         options = self.options
-        both = sorted(self.beside(items), key=lambda three: three[0])  # so that order changes no sum
+        # Sorted, so that shards give the same sums to the last bit whatever the order they are read in.
+        both = sorted(beside(items, options.reference), key=lambda three: three[0])
         found = [faces for _, faces, _ in both]
         wanted = [faces[scores(faces) >= options.threshold] for _, _, faces in both]
         pairs = [pair(a, b, options.iou) for a, b in zip(found, wanted, strict=True)]
@@ -47,8 +53,8 @@ class Agreement(Metric):
         }
         if not counts["faces"]:
             raise FaceportError(
-                "metric agreement: the reference has no face in these pictures (metric.agreement.reference "
-                "names a run to compare with, metric.agreement.threshold the least score)"
+                "metric agreement: the reference has no face in these pictures of at least the score "
+                f"{options.threshold} (metric.agreement.threshold)"
             )
         result: dict[str, Any] = dict(counts)
         if all(faces.boxes is not None for faces in wanted if len(faces)):
@@ -60,19 +66,28 @@ class Agreement(Metric):
         result |= measure(left, answers)
         return dict(plain(result))
 
-    def beside(self, items: Iterable[Scored]) -> Iterator[tuple[str, Faces, Faces]]:
-        """Put the faces of the reference beside those that were found; without one, those of the truth."""
-        if self.options.reference is None:
-            yield from ((item.id, item.faces, item.truth) for item in items)
-            return
-        path = Path(self.options.reference).expanduser()
-        path = path / FILE if path.is_dir() else path
-        if not path.is_file():
-            raise MissingError(f"there is no {path} (metric.agreement.reference): give the folder of a run")
-        known = {prediction.id: prediction.faces for prediction in read_predictions(path)}
-        for item in items:
-            if item.id not in known:
-                raise FaceportError(
-                    f"{path} has no prediction for {item.id}: it must be of the same pictures"
-                )
-            yield item.id, item.faces, known[item.id]
+    def of_run(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Give the least signal-to-noise ratio of each network's outputs, in dB, and the least of all."""
+        checked = {name: parity.get("outputs") for name, parity in record.get("parity", {}).items()}
+        networks = {
+            name: float(min(output["snr_db"] for output in outputs.values()))
+            for name, outputs in checked.items()
+            if outputs
+        }
+        return {"snr_db": min(networks.values()), "networks": networks} if networks else {}
+
+
+def beside(items: Iterable[Scored], reference: str | None) -> Iterator[tuple[str, Faces, Faces]]:
+    """Put the faces of the reference beside those that were found."""
+    if reference is None:
+        yield from ((item.id, item.faces, item.truth) for item in items)
+        return
+    path = Path(reference).expanduser()
+    path = path / FILE if path.is_dir() else path
+    if not path.is_file():
+        raise MissingError(f"there is no {path} (metric.agreement.reference): give the folder of a run")
+    known = {prediction.id: prediction.faces for prediction in read_predictions(path)}
+    for item in items:
+        if item.id not in known:
+            raise FaceportError(f"{path} has no prediction for {item.id}: it must be of the same pictures")
+        yield item.id, item.faces, known[item.id]
