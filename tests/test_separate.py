@@ -50,6 +50,11 @@ def closure(wanted: tuple[str, ...]) -> set[str]:
     return found
 
 
+def alone() -> dict[str, str]:
+    """Give this process's environment without what could lead Python back here."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+
+
 def link(name: str, site: Path) -> None:
     """Make one installed distribution visible in another environment."""
     dist = distribution(name)
@@ -75,7 +80,7 @@ def elsewhere(tmp_path_factory) -> Path:
     python = folder / "env" / "bin" / "python"
     wheels = sorted(map(str, (folder / "wheels").glob("*.whl")))
     assert len(wheels) == len(PROJECTS)
-    subprocess.run([*pip, "--python", str(python), "install", *offline, *wheels], check=True)
+    subprocess.run([*pip, "--python", str(python), "install", *offline, *wheels], env=alone(), check=True)
     site = next((folder / "env").glob("lib/python*/site-packages"))
     for name in closure(WANTED) - {canonicalize_name(Requirement(text).name) for text in WANTED}:
         link(name, site)
@@ -84,11 +89,10 @@ def elsewhere(tmp_path_factory) -> Path:
 
 def there(elsewhere: Path, *words: str, folder: Path, program: str = "faceport", code: int = 0) -> str:
     """Run a program of the other environment, which sees nothing of this one."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     done = subprocess.run(
         [str(elsewhere / "bin" / program), *words],
         cwd=folder,
-        env={**environment, "FACEPORT_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"},
+        env={**alone(), "FACEPORT_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,
