@@ -37,6 +37,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
 def explain_import(error: BaseException) -> str:
     """Turn a failed import into one sentence with its cure."""
     text = str(error)
+    if isinstance(error, FaceportError):  # somebody explained it already
+        return text
     if "libGL" in text or "libgthread" in text or "libglib" in text:
         return (
             f"OpenCV cannot load a system library ({text}). Install it (Debian, Ubuntu: "
