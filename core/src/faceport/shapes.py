@@ -14,7 +14,7 @@ Item = tuple[tuple[str, tuple[int, ...]], ...]  # shape of one row of each input
 
 def has_free_sizes(network: Network) -> bool:
     """Tell whether an input has a free size beyond the batch."""
-    return any(isinstance(size, str) for spec in network.inputs for size in spec.shape[1:])
+    return bool(free_axes(network))
 
 
 def item_shape(inputs: Tensors) -> Item:
@@ -30,6 +30,15 @@ def item_shapes(network: Network, calls: Iterable[Tensors]) -> list[Item]:
     return sorted(found) or [item_shape(network.example_inputs())]
 
 
+def free_axes(network: Network) -> dict[str, tuple[int, ...]]:
+    """List the axes of each input, beyond the batch, whose size is free."""
+    found = {
+        spec.name: tuple(axis for axis, size in enumerate(spec.shape) if axis and isinstance(size, str))
+        for spec in network.inputs
+    }
+    return {name: axes for name, axes in found.items() if axes}
+
+
 def mismatch(network: Network, inputs: Tensors) -> str:
     """Say what the network takes where the inputs are something else; empty when they fit."""
     for spec in network.inputs:
@@ -42,6 +51,19 @@ def mismatch(network: Network, inputs: Tensors) -> str:
                 f"not {describe(value.shape)} {value.dtype}"
             )
     return ""
+
+
+def not_compiled(item: Item, compiled: Iterable[Item]) -> str:
+    """Say that there is nothing for inputs of one size, and for which there is."""
+    sizes = ", ".join(_sizes(one) for one in sorted(compiled))
+    return (
+        f"it was compiled for inputs of {sizes}, not of {_sizes(item)}: bring all pictures to one size "
+        "(model.size), or compile with pictures of every size"
+    )
+
+
+def _sizes(item: Item) -> str:
+    return " and ".join(describe(shape) for _, shape in item)
 
 
 def describe(shape: Sequence[int | str]) -> str:

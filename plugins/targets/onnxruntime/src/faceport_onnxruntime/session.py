@@ -53,7 +53,7 @@ class OnnxRuntimeSession(Session):
         config.inter_op_num_threads = 1
         config.graph_optimization_level = getattr(ort.GraphOptimizationLevel, LEVELS[options.graph])
         config.add_session_config_entry("session.intra_op.allow_spinning", str(int(options.spinning)))
-        config.log_severity_level = 3  # errors; warnings about foldable nodes help nobody here
+        config.log_severity_level = 4  # errors come as exceptions, and are not printed too
         with TemporaryDirectory() as folder:
             optimised = Path(folder, MODEL)
             readable = options.precision != "fp32" and not set(options.providers) & set(COMPILING)
