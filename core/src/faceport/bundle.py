@@ -40,7 +40,7 @@ def write_bundle(
         try:
             temporary.mkdir(parents=True)
             for name, artifact in artifacts.items():
-                shutil.copytree(artifact.path, temporary / folders[name])
+                _copy(artifact.path, temporary / folders[name])
             content = {"config": config, "networks": folders, "notes": notes}
             write_atomically(temporary / FILE, json.dumps(content, indent=2, default=str))
             if out.exists():
@@ -49,6 +49,15 @@ def write_bundle(
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return read_bundle(out)
+
+
+def _copy(folder: Path, out: Path) -> None:
+    """Copy a folder; unlike shutil.copytree, let the first error through as it is."""
+    for file in folder.rglob("*"):
+        place = out / file.relative_to(folder)
+        if file.is_file():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, place)
 
 
 def read_bundle(path: Path) -> Bundle:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -154,6 +155,8 @@ def write_picture(path: str | os.PathLike[str], image: Image) -> None:
     try:
         Path(path).write_bytes(encode(image, suffix))
     except OSError as error:  # a full disk does not say whose
+        with suppress(OSError):
+            Path(path).unlink()  # half a picture
         raise FaceportError(f"{os.fspath(path)}: cannot be written: {error.strerror or error}") from error
 
 
