@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from faceport.crops import Crops, crops_of
 from faceport.errors import FaceportError
 from faceport.types import Array, Call, Faces, Prediction, Sample, Tensors, TensorSpec
 from faceport.weights import WeightFile, resolve
@@ -228,6 +229,7 @@ class Dataset(ABC):
     Options: ClassVar[type] = NoOptions
     truth: ClassVar[frozenset[str]] = frozenset()  # fields of Faces that the truth has
     metrics: ClassVar[tuple[str, ...]] = ()  # metrics that run when none is chosen
+    calibration: ClassVar[Mapping[str, Any]] = {}  # options that give another split, to calibrate int8 on
 
     def __init__(self, options: Any = None) -> None:
         self.options = self.Options() if options is None else options
@@ -239,6 +241,15 @@ class Dataset(ABC):
     @abstractmethod
     def __len__(self) -> int:
         """Count the samples."""
+
+    @property
+    def split(self) -> str:
+        """Name the part that is read (train, test ...), as files that are prepared from it are called."""
+        return str(getattr(self.options, "split", "all"))
+
+    def crops(self, sample: Sample) -> Crops:
+        """Say how the faces of a picture are cut out; override where a manner was published with the data."""
+        return crops_of(sample)
 
     def facts(self) -> Mapping[str, Any]:
         """Say what identifies the data in a record: protocol, counts, hashes of annotation files."""

@@ -72,7 +72,13 @@ complete -c faceport -f -a '(__faceport_complete)'
 """
 SHELLS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 COMPOSED = ("--cfg", "--help")
-FLAGS = {"run": ("-m", *COMPOSED), "score": COMPOSED, "export": COMPOSED, "compile": COMPOSED}
+FLAGS = {
+    "run": ("-m", *COMPOSED),
+    "score": COMPOSED,
+    "prepare": COMPOSED,
+    "export": COMPOSED,
+    "compile": COMPOSED,
+}
 
 
 def script(words: Sequence[str]) -> str:
@@ -117,8 +123,8 @@ def _overrides(verb: str, before: Sequence[str], current: str) -> list[str]:
     """List keys, or behind '=' the names of a group or the values of a switch."""
     content = read_yaml(Path(__file__).with_name("conf") / f"{verb}.yaml")
     defaults = [item for entry in content["defaults"] if isinstance(entry, dict) for item in entry.items()]
-    groups = {key: name for key, name in defaults if "/" not in key}
-    options = {key: value for key, value in content.items() if key not in ("defaults", "hydra")}
+    groups = {key.replace("/", "."): name for key, name in defaults if " " not in key}
+    options = dict(_flat({key: value for key, value in content.items() if key not in ("defaults", "hydra")}))
     key, equals, value = current.partition("=")
     if not equals:
         return [*_keys(current, groups, options, before), *(_paths(current) if verb == "predict" else ())]
@@ -127,8 +133,16 @@ def _overrides(verb: str, before: Sequence[str], current: str) -> list[str]:
         left = [name for name in _names(key) if name not in given.strip("[").split(",")]
         return [f"{key}={given}{name}" for name in left]
     group, _, option = key.partition(".")
-    default = _options(group, groups.get(group), before).get(option) if option else options.get(key)
+    default = _options(group, groups[group], before).get(option) if group in groups else options.get(key)
     return [f"{key}={word}" for word in ("true", "false")] if isinstance(default, bool) else []
+
+
+def _flat(options: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, Any]]:
+    for key, value in options.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
 
 
 def _keys(
@@ -158,6 +172,8 @@ def _names(group: str) -> list[str]:
     index = installed()
     if group == "experiment":
         return sorted(path.stem for path in Path("conf/experiment").glob("*.yaml"))
+    if group == "calibration.dataset":
+        return sorted(index.choices("dataset"))
     return sorted(index.detectors() if group == "detector" else index.choices(group))
 
 

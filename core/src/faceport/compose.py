@@ -21,10 +21,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from faceport.bundle import read_bundle
 from faceport.errors import ConfigError, suggest
-from faceport.plan import GROUPS, RunOptions
+from faceport.plan import CALIBRATION, GROUPS, CalibrationOptions, RunOptions
 from faceport.plugins import KINDS, installed
 
 CONFIG_MODULE = "faceport.conf"
+CALIBRATION_GROUP = f"{CALIBRATION}/dataset"
 VALUE_FLAGS = ("--cfg", "-c", "--package", "-p", "--config-dir", "-cd", "--info", "-i")
 _OVERRIDE = re.compile(r"^(?P<sign>\+\+|\+|~)?(?P<key>[\w./@-]+)(?P<rest>=(?P<value>.*))?$", re.DOTALL)
 _lock = threading.Lock()  # Hydra keeps global state while it composes
@@ -38,6 +39,11 @@ def register_choices() -> None:
             package = f"metric.{name}" if kind == "metric" else kind  # several metrics may be chosen
             node = {"defaults": [*map(_anywhere, choice.choices), "_self_"], **choice.options}
             store.store(group=kind, name=name, node=node, package=package, provider="faceport")
+    for name, choice in index.choices("dataset").items():
+        package = CALIBRATION_GROUP.replace("/", ".")
+        store.store(
+            group=CALIBRATION_GROUP, name=name, node=choice.options, package=package, provider="faceport"
+        )
     for name, choice in index.detectors().items():
         store.store(group="detector", name=name, node=choice.options, package="detector", provider="faceport")
 
@@ -67,6 +73,11 @@ def plain(config: DictConfig, choices: Mapping[str, Any]) -> dict[str, Any]:
     for group in ("model", "detector", "target", "dataset"):
         if content.get(group) is not None and choices.get(group):
             content[group] = {"name": choices[group], **content[group]}
+    if choices.get(CALIBRATION_GROUP):
+        content[CALIBRATION]["dataset"] = {
+            "name": choices[CALIBRATION_GROUP],
+            **content[CALIBRATION]["dataset"],
+        }
     return {str(key): value for key, value in content.items()}
 
 
@@ -128,7 +139,14 @@ def _prepared(verb: str, word: str) -> str:
     head = key.partition(".")[0].lstrip("/")
     if head in ("hydra", "experiment"):
         return word
-    if head not in GROUPS:
+    if key == CALIBRATION_GROUP.replace("/", "."):
+        key = CALIBRATION_GROUP
+        for name in _names(value):
+            _check_choice("dataset", name)
+    elif head == CALIBRATION:
+        _check_calibration(key)
+        sign = sign or "++"
+    elif head not in GROUPS:
         known = [item.name for item in fields(RunOptions)]
         if key not in known and not sign:
             raise ConfigError(f"there is no option '{key}'. {suggest(key, [*GROUPS, *known])}")
@@ -143,6 +161,12 @@ def _prepared(verb: str, word: str) -> str:
     except HydraException:
         return f"{sign}{key}={_literal(value)}"  # a path with blanks or brackets: taken to the letter
     return text
+
+
+def _check_calibration(key: str) -> None:
+    known = [f"{CALIBRATION}.{item.name}" for item in fields(CalibrationOptions)]
+    if key not in known and not key.startswith(f"{CALIBRATION}.dataset."):
+        raise ConfigError(f"there is no option '{key}'. {suggest(key, known)}")
 
 
 def _names(value: str) -> list[str]:

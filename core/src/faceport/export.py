@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+import onnx
 import torch
 
 from faceport.api import Network
@@ -38,14 +39,13 @@ def export_onnx(network: Network, path: Path) -> None:
         raise FaceportError(
             f"network '{network.name}' cannot be exported to ONNX: {str(error).splitlines()[0]}"
         ) from error
-    _name_shapes(network, path)
+    _tidy(network, path)
 
 
-def _name_shapes(network: Network, path: Path) -> None:
+def _tidy(network: Network, path: Path) -> None:
     """Write the declared shapes into the file (the tracer gives up on some), and check it."""
-    import onnx
-
     graph = onnx.load(path)
+    _share_weights(graph.graph)
     declared = {spec.name: spec.shape for spec in network.outputs}
     for output in graph.graph.output:
         for dimension, size in zip(output.type.tensor_type.shape.dim, declared[output.name], strict=True):
@@ -56,3 +56,20 @@ def _name_shapes(network: Network, path: Path) -> None:
     onnx.checker.check_model(graph, full_check=True)
     graph.producer_name = "faceport"
     onnx.save(graph, path)
+
+
+def _share_weights(graph: onnx.GraphProto) -> None:
+    """Let nodes share a weight directly: quantisers do not look through the Identity of the tracer."""
+    weights = {tensor.name for tensor in graph.initializer}
+    copies = {
+        node.output[0]: node.input[0]
+        for node in graph.node
+        if node.op_type == "Identity" and node.input[0] in weights
+    }
+    kept = [node for node in graph.node if node.output[0] not in copies]
+    for node in kept:
+        for index, name in enumerate(node.input):
+            node.input[index] = copies.get(name, name)
+    nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
+    del graph.node[:]
+    graph.node.extend(nodes)

@@ -11,14 +11,16 @@ from typing import Any
 from faceport.api import Dataset, Metric, Model, Target
 from faceport.build import Builder, Built
 from faceport.bundle import Bundle, open_bundle, read_bundle
+from faceport.calibration import Calibration, choose
 from faceport.cascade import Cascade
 from faceport.engine import Settings
-from faceport.errors import ConfigError
+from faceport.errors import ConfigError, MissingError
 from faceport.options import checked
 from faceport.plugins import create, installed
 from faceport.types import Sample
 
 GROUPS = ("model", "detector", "target", "dataset", "metric")
+CALIBRATION = "calibration"
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,19 @@ class RunOptions:
     predictions: str | None = None
     inputs: list[str] = field(default_factory=list)
     threshold: float = 0.5
+    files: list[str] = field(default_factory=lambda: ["pictures"])
+    crop: bool | None = None
+    size: int = 256
+    scale: float | None = None
+    neighbours: int = 10
+    name: str | None = None
     official: bool = False
     fresh: bool | None = None
     out: str = "runs"
     record: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "workers", "in_flight", "limit"):
+        for name in ("batch_size", "workers", "in_flight", "limit", "size", "neighbours"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value}, it must be at least 1")
@@ -51,6 +59,19 @@ class RunOptions:
     def engine(self) -> Settings:
         """The part that is the engine's."""
         return Settings(self.batch_size, self.workers, self.in_flight, self.strict)
+
+
+@dataclass(frozen=True)
+class CalibrationOptions:
+    """Which pictures int8 finds its ranges on."""
+
+    samples: int = 64
+    seed: int = 0
+    dataset: Any = None  # name and options; None: another split of the run's dataset
+
+    def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise ValueError(f"calibration.samples is {self.samples}, it must be at least 1")
 
 
 @dataclass(eq=False)
@@ -82,7 +103,59 @@ class Plan:
         """Give the builder that compiles the model's networks."""
         assert self.model is not None and self.target is not None
         options = self.options
-        return Builder(self.model, self.target, self.target_name, samples, options.parity, options.tolerance)
+        return Builder(
+            self.model,
+            self.target,
+            self.target_name,
+            samples,
+            options.parity,
+            options.tolerance,
+            calibration=self.calibration() if self.target.calibrates else None,
+        )
+
+    def calibration(self) -> Calibration:
+        """Choose the pictures that int8 is calibrated on; say so when they are those it is judged by."""
+        options = checked(CalibrationOptions, self.config.get(CALIBRATION) or {})
+        chosen = options.dataset
+        if chosen:
+            values = {key: value for key, value in chosen.items() if key != "name"}
+            dataset = create("dataset", chosen["name"], **values)
+        elif self.dataset is not None:
+            dataset, chosen = self._other_split()
+        else:
+            raise ConfigError("int8 needs pictures to calibrate on: calibration.dataset=NAME")
+        lacking = self.model.needs - dataset.truth if self.model else frozenset()
+        if lacking:
+            raise ConfigError(
+                f"calibration.dataset={chosen['name']} does not have {_and(lacking)}, which the model needs"
+            )
+        return Calibration(
+            map(self.question, choose(dataset, options.samples, options.seed)),
+            {"dataset": chosen, "facts": dict(dataset.facts()), "samples": options.samples},
+            options.samples,
+            options.seed,
+        )
+
+    def _other_split(self) -> tuple[Dataset, Mapping[str, Any]]:
+        """Open another split of the dataset where there is one, else the dataset itself, with a note."""
+        assert self.dataset is not None
+        chosen = dict(self.config["dataset"])
+        other = dict(self.dataset.calibration)
+        if other:
+            values = {key: value for key, value in (chosen | other).items() if key != "name"}
+            try:
+                dataset: Dataset = create("dataset", chosen["name"], **values)
+                if len(dataset):
+                    return dataset, chosen | other
+            except MissingError:
+                pass  # that split is not on this machine
+        note = (
+            "int8 was calibrated on pictures that it is judged by: its accuracy is flattered. Give others "
+            "with calibration.dataset=NAME"
+        )
+        if note not in self.notes:
+            self.notes.append(note)
+        return self.dataset, chosen
 
     def samples(self) -> Iterator[Sample]:
         """Stream the dataset with its truth."""
@@ -91,10 +164,13 @@ class Plan:
 
     def questions(self) -> Iterator[Sample]:
         """Stream the dataset as the model may see it: without truth, but with what the model needs."""
+        return map(self.question, self.samples())
+
+    def question(self, sample: Sample) -> Sample:
+        """Take the truth from a sample, but for what the model needs."""
         needs = self.model.needs if self.model else frozenset()
-        for sample in self.samples():
-            told = sample.truth.only(needs) if needs and sample.truth is not None else None
-            yield replace(sample, truth=None, faces=told)
+        told = sample.truth.only(needs) if needs and sample.truth is not None else None
+        return replace(sample, truth=None, faces=told)
 
     def first_questions(self) -> Iterator[Sample]:
         """Stream the first samples of the dataset, as many as the parity check looks at; none without one."""
@@ -127,7 +203,7 @@ class Plan:
 
 def make_plan(config: Mapping[str, Any]) -> Plan:
     """Create what a configuration names and check that it fits together."""
-    plain = {key: value for key, value in config.items() if key not in GROUPS}
+    plain = {key: value for key, value in config.items() if key not in (*GROUPS, CALIBRATION)}
     plan = Plan(config, checked(RunOptions, plain))
     if plan.options.artifact:
         plan.bundle = read_bundle(Path(plan.options.artifact))

@@ -9,15 +9,17 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faceport.archive import Archive
+from faceport.crops import Crops, grown, inside
 from faceport.errors import FaceportError
-from faceport.labelled import LabelledPictures, by_picture
-from faceport.types import Faces
+from faceport.labelled import LabelledPictures, by_picture, rows_of
+from faceport.types import Faces, Sample
 
 POINTS = 19
 INFO = "AFLWinfo_release.mat"
@@ -40,6 +42,7 @@ class Aflw(LabelledPictures):
     options: AflwOptions
     truth = frozenset({"boxes", "landmarks", "attributes"})
     metrics = ("landmarks",)
+    calibration = MappingProxyType({"split": "train"})
     get = (
         "AFLW is for research only and given on request: ask at https://www.tugraz.at/institute/icg/research/"
         "team-bischof/lrs/downloads/aflw, take AFLWinfo_release.mat from "
@@ -50,20 +53,54 @@ class Aflw(LabelledPictures):
     @cached_property
     def labels(self) -> Mapping[str, Faces]:
         """Read the faces of the split, in the published order."""
-        content = _load(self.root, self.annotation(INFO))
-        order = content["ra"].reshape(-1).astype(np.int64) - 1
-        visible = (content["mask_new"] == 1).all(axis=1)
-        order = order[:TRAIN] if self.options.split == "train" else order[TRAIN:]
-        if self.options.split == "frontal":
-            order = order[visible[order]]
+        content, order, visible = self.content, self.order, self.visible
         x, y = content["data"][order].reshape(-1, 2, POINTS).transpose(1, 0, 2)
         faces = Faces(
             boxes=content["bbox"][order][:, [0, 2, 1, 3]].astype(np.float32),  # x1, x2, y1, y2 in the file
             landmarks=np.stack([x, y], axis=2).astype(np.float32),
             attributes={"frontal": visible[order]},
         )
-        names = [str(content["nameList"][position, 0][0]) for position in order]
-        return by_picture(names, faces)
+        return by_picture(self.names, faces)
+
+    @cached_property
+    def content(self) -> Mapping[str, NDArray[Any]]:
+        """Load the annotations."""
+        return _load(self.root, self.annotation(INFO))
+
+    @cached_property
+    def visible(self) -> NDArray[np.bool_]:
+        """Tell of every face of the set whether all its landmarks are in sight."""
+        return np.asarray((self.content["mask_new"] == 1).all(axis=1))
+
+    @cached_property
+    def order(self) -> NDArray[np.int64]:
+        """Give the positions of the split's faces, in the published order."""
+        order = self.content["ra"].reshape(-1).astype(np.int64) - 1
+        order = order[:TRAIN] if self.options.split == "train" else order[TRAIN:]
+        return order[self.visible[order]] if self.options.split == "frontal" else order
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Give the picture of each face of the split."""
+        return [str(self.content["nameList"][position, 0][0]) for position in self.order]
+
+    @cached_property
+    def rows(self) -> Mapping[str, list[int]]:
+        """Find the rows of the split that each picture's faces stand in."""
+        return rows_of(self.names)
+
+    @property
+    def split(self) -> str:
+        """Name the part as PIPNet's files are named: the frontal faces are a list within the test set."""
+        return "train" if self.options.split == "train" else "test"
+
+    def crops(self, sample: Sample) -> Crops:
+        """Cut faces out as for PIPNet: their boxes as they are, files numbered as the set's annotations."""
+        truth = sample.truth
+        assert truth is not None and truth.boxes is not None and truth.landmarks is not None
+        size = sample.image.shape[:2]
+        names = [f"aflw_{self.split}_{self.order[row] + 1:05d}.jpg" for row in self.rows[sample.id]]
+        return Crops(names, grown(truth.boxes, 1.0, *size), inside(truth.landmarks, *size))
 
     @cached_property
     def pictures(self) -> Archive:

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from faceport.crops import Crops, grown
 from faceport.errors import FaceportError, ImageError
 from faceport.labelled import LabelledPictures
-from faceport.types import Faces, Image
+from faceport.types import Faces, Image, Sample
 
 if TYPE_CHECKING:
     import h5py
@@ -36,6 +38,7 @@ class Cofw(LabelledPictures):
     options: CofwOptions
     truth = frozenset({"boxes", "landmarks", "attributes"})
     metrics = ("landmarks",)
+    calibration = MappingProxyType({"split": "train"})
     get = (
         "COFW is free for research only: take COFW_color.zip from "
         "https://data.caltech.edu/records/bc0bf-nc666, unpack it and say "
@@ -88,6 +91,14 @@ class Cofw(LabelledPictures):
             raise ImageError(f"{sample}: cannot be read from {self.content.filename}: {error}") from error
         image = np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
         return np.ascontiguousarray(image, dtype=np.uint8)
+
+    def crops(self, sample: Sample) -> Crops:
+        """Cut the face out as for PIPNet: its box as it is, the last pixel counted in."""
+        truth = sample.truth
+        assert truth is not None and truth.boxes is not None and truth.landmarks is not None
+        regions = grown(truth.boxes - np.array([0, 0, 1, 1]), 1.0, *sample.image.shape[:2])
+        name = f"cofw_{sample.id.replace('/', '_')}.jpg"
+        return Crops([name], regions, truth.landmarks.astype(np.float64))
 
     @property
     def protocol(self) -> str:

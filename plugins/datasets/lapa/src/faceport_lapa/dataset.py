@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -33,6 +34,7 @@ class Lapa(LabelledPictures):
     options: LapaOptions
     truth = frozenset({"boxes", "landmarks"})
     metrics = ("landmarks",)
+    calibration = MappingProxyType({"split": "train"})
     get = (
         "LaPa is free for research only: take LaPa.tar.gz as https://github.com/JDAI-CV/lapa-dataset says, "
         "unpack it and say dataset.root=FOLDER, the one with train, val and test"

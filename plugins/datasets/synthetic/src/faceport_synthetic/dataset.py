@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -49,6 +50,7 @@ class Synthetic(Dataset):
     options: SyntheticOptions
     truth = frozenset({"boxes", "points", "landmarks", "identities", "attributes"})
     metrics: ClassVar[tuple[str, ...]] = ("widerface_ap", "landmarks")
+    calibration = MappingProxyType({"seed": 1_000_003})
 
     def __iter__(self) -> Iterator[Sample]:
         return map(self.sample, range(len(self)))

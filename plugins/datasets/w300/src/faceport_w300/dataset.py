@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faceport.crops import Crops
 from faceport.errors import FaceportError
 from faceport.labelled import LabelledPictures, extents, lines, numbers
 from faceport.media import PICTURES
-from faceport.types import Faces
+from faceport.types import Faces, Sample
 
 POINTS = 68
+GROWTH = 1.1  # of what the landmarks span, for a crop
 COMMON, CHALLENGE = ("helen/testset", "lfpw/testset"), ("ibug",)
 SPLITS = {
     "train": ("afw", "helen/trainset", "lfpw/trainset"),
@@ -41,6 +44,7 @@ class W300(LabelledPictures):
     options: W300Options
     truth = frozenset({"boxes", "landmarks", "attributes"})
     metrics = ("landmarks",)
+    calibration = MappingProxyType({"split": "train"})
     get = (
         "300-W is free for research only: take afw, helen, ibug and lfpw from "
         "https://ibug.doc.ic.ac.uk/resources/facial-point-annotations/, unpack them into one folder (the "
@@ -67,9 +71,30 @@ class W300(LabelledPictures):
         return labels
 
     @property
+    def split(self) -> str:
+        """Name the part as PIPNet's files are named: common and challenge are lists within the test set."""
+        return "test" if self.options.split in ("full", "common", "challenge") else self.options.split
+
+    def crops(self, sample: Sample) -> Crops:
+        """Cut the face out as for PIPNet: what whole pixels of landmarks span, grown by a tenth."""
+        assert sample.truth is not None and sample.truth.landmarks is not None
+        landmarks = np.trunc(sample.truth.landmarks.astype(np.float64))
+        region = published_region(landmarks[0], *sample.image.shape[:2])
+        return Crops([sample.id.replace("/", "_")], region[None], landmarks)
+
+    @property
     def protocol(self) -> str:
         """Name the split."""
         return f"300-W {self.options.split}"
+
+
+def published_region(landmarks: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
+    """Grow what landmarks (k, 2) span by a tenth, in whole pixels, as the published preparation does."""
+    low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+    size = high - low
+    low = np.maximum(low - np.trunc((GROWTH - 1) / 2 * size), 0)
+    size = np.minimum(np.trunc(size * GROWTH), (width, height) - low - 1)
+    return np.concatenate([low, low + size])
 
 
 def parse(path: str, content: bytes) -> NDArray[np.float32]:

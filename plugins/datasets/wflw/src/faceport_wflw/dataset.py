@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faceport.archive import Archive
+from faceport.crops import Crops, crops_of, inside
 from faceport.errors import FaceportError
-from faceport.labelled import LabelledPictures, by_picture, extents, lines, numbers
-from faceport.types import Faces
+from faceport.labelled import LabelledPictures, by_picture, extents, lines, numbers, rows_of
+from faceport.types import Faces, Sample
 
 POINTS = 98
 ATTRIBUTES = ("pose", "expression", "illumination", "makeup", "occlusion", "blur")
@@ -37,6 +39,7 @@ class Wflw(LabelledPictures):
     options: WflwOptions
     truth = frozenset({"boxes", "landmarks", "attributes"})
     metrics = ("landmarks",)
+    calibration = MappingProxyType({"split": "train"})
     get = (
         "WFLW is free for research only: take WFLW_images.tar.gz and WFLW_annotations.tar.gz from "
         "https://wywu.github.io/projects/LAB/WFLW.html, unpack both into one folder and say "
@@ -46,12 +49,29 @@ class Wflw(LabelledPictures):
     @cached_property
     def labels(self) -> Mapping[str, Faces]:
         """Read the list, one face a line."""
+        return parse(*self.listed)
+
+    @cached_property
+    def listed(self) -> tuple[str, bytes]:
+        """Find the list: its name and what it says."""
         if self.options.list:
-            return parse(self.options.list, self.outside(self.options.list, "list"))
+            return self.options.list, self.outside(self.options.list, "list")
         folder = "list_98pt_rect_attr_train_test/"
         name = f"list_98pt_rect_attr_{self.options.split}.txt"
         found = self.annotation(f"WFLW_annotations/{folder}{name}", folder + name, name)
-        return parse(found, self.root.read(found))
+        return found, self.root.read(found)
+
+    @cached_property
+    def rows(self) -> Mapping[str, list[int]]:
+        """Find the rows of the list that each picture's faces stand in."""
+        return rows_of([line.split()[-1] for _, line in lines(self.listed[1])])
+
+    def crops(self, sample: Sample) -> Crops:
+        """Cut faces out as for PIPNet: boxes grown by a fifth, files numbered as the lines of the list."""
+        crops, size = crops_of(sample, scale=1.2), sample.image.shape[:2]
+        names = [f"wflw_{self.split}_{row + 1:04d}.jpg" for row in self.rows[sample.id]]
+        assert crops.landmarks is not None
+        return Crops(names, crops.regions, inside(crops.landmarks, *size))
 
     @cached_property
     def pictures(self) -> Archive:

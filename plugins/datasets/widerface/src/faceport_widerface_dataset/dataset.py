@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from faceport.archive import Archive
@@ -34,6 +35,7 @@ class WiderFace(LabelledPictures):
     options: WiderFaceOptions
     truth = frozenset({"boxes", "attributes"})
     metrics = ("widerface_ap",)
+    calibration = MappingProxyType({"split": "train", "subset": None})
     get = (
         "WIDER FACE is free for research only and must not be passed on: take WIDER_val.zip, "
         "wider_face_split.zip and, for easy/medium/hard, the folder ground_truth of eval_tools.zip from "
