@@ -8,10 +8,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from faceport.errors import FaceportError
 from faceport.plugins import Choice, Plugin, installed
 from faceport.store import cache_dir, digest, write_atomically
 
@@ -93,9 +95,7 @@ def known_faults() -> list[tuple[Plugin, str]]:
     unseen = [p for p in plugins if not p.faults and not unmet[p.name] and _state(p) not in health]
     light = [plugin for plugin in unseen if _imports(plugin) <= LIGHT | {plugin.module.partition(".")[0]}]
     if light:
-        findings = try_import(light)
-        remember(findings)
-        health = _read_health()
+        health = remember(try_import(light))
     faults = [
         (plugin, fault)
         for plugin in plugins
@@ -198,12 +198,14 @@ def _read_health() -> dict[str, list[str]]:
     return found if isinstance(found, dict) else {}
 
 
-def remember(findings: list[Finding]) -> None:
-    """Keep verdicts for `faceport list`, which runs no plugin's code."""
+def remember(findings: list[Finding]) -> dict[str, list[str]]:
+    """Keep verdicts for `faceport list`, which runs no plugin's code; give all that are known."""
     health = _read_health()
     for finding in findings:
         health[_state(finding.plugin)] = list(finding.faults)
-    write_atomically(cache_dir() / HEALTH, json.dumps(health))
+    with suppress(FaceportError):  # where nothing can be kept, it is found out again
+        write_atomically(cache_dir() / HEALTH, json.dumps(health))
+    return health
 
 
 def examine(plugin: Plugin) -> Finding:
