@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,18 @@ import pytest
 from faceport.api import Artifact, Network, Session
 from faceport.errors import FaceportError
 from faceport.runtimes import cannot_open, cannot_run, main_precision, reason, refuse_fallback, share_cores
-from faceport.shapes import FixedBatch, fixed_batches, has_free_sizes, item_shapes, mismatch
+from faceport.shapes import (
+    BySize,
+    FixedBatch,
+    Item,
+    compile_sizes,
+    compiled_sizes,
+    fixed_batches,
+    free_axes,
+    has_free_sizes,
+    item_shapes,
+    mismatch,
+)
 from faceport.types import Tensors, TensorSpec
 
 OUTPUTS = (TensorSpec("y", ("batch", 2)),)
@@ -47,10 +59,40 @@ def test_whole_pieces_are_passed_on_without_a_copy() -> None:
 
 def test_sizes_come_from_the_network_or_from_the_calls() -> None:
     assert has_free_sizes(FREE) and not has_free_sizes(FIXED)
+    assert free_axes(FREE) == {"x": (2, 3)} and free_axes(FIXED) == {}
     calls = [{"x": np.zeros((n, 3, h, 7))} for n, h in ((1, 5), (4, 6), (2, 5))]
     assert item_shapes(FREE, calls) == [(("x", (3, 5, 7)),), (("x", (3, 6, 7)),)]
     assert item_shapes(FREE, []) == [(("x", (3, 9, 128)),)]
     assert item_shapes(FIXED, []) == [(("k", ()), ("x", (3, 4, 4)))]
+
+
+@pytest.mark.parametrize("any_works", [True, False])
+def test_compiled_once_for_any_size_or_for_each_recorded_one(tmp_path: Path, any_works: bool) -> None:
+    calls = [{"x": np.zeros((n, 3, 5, w), np.float32)} for n, w in ((1, 7), (4, 6), (2, 7))]
+    compiled: list[Item | None] = []
+
+    def compile_one(item: Item | None, folder: Path) -> bool:
+        compiled.append(item)
+        assert folder.is_dir() and not any(folder.iterdir())
+        return any_works or item is not None
+
+    compile_sizes(FREE, calls, tmp_path, compile_one)
+    small, large = (("x", (3, 5, 6)),), (("x", (3, 5, 7)),)
+    assert compiled == ([None] if any_works else [None, small, large])
+    sizes = compiled_sizes(tmp_path)
+    assert set(sizes) == ({None} if any_works else {small, large})
+    assert all(folder.is_dir() for folder in sizes.values())
+    session = BySize(FREE, "Toy", {item: Doubling(2) for item in sizes})
+    x = np.ones((2, 3, 5, 7), np.float32)
+    assert session.run({"x": x})["y"].shape == x.shape
+    with pytest.raises(FaceportError, match="Toy cannot run network 'free': it takes 'x' as batchx3xheight"):
+        session.run({"x": x[:, :2]})
+    if any_works:
+        assert session.facts["sizes"] == "any" and session.run({"x": x[..., :4]})["y"].shape == (2, 3, 5, 4)
+        return
+    assert session.facts["sizes"] == "3x5x6, 3x5x7"
+    with pytest.raises(FaceportError, match="compiled for inputs of 3x5x6, 3x5x7, not of 3x5x4: bring"):
+        session.run({"x": x[..., :4]})
 
 
 @pytest.mark.parametrize(

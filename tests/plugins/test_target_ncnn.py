@@ -15,6 +15,7 @@ from tests.plugins.toys import (
     images,
     missing_without,
     network,
+    pyramid_net,
     reference,
     unsupported,
 )
@@ -25,25 +26,6 @@ if TYPE_CHECKING:
 
 def target(**options: Any) -> Any:
     return create("target", "ncnn", **options)
-
-
-def pyramid_net() -> "nn.Module":
-    """Build what pnnx cannot translate for any size: a map brought to the size of another."""
-    from torch import nn
-    from torch.nn import functional
-
-    class Net(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.fine, self.coarse = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, 2, 1)
-            self.linear = nn.Linear(4, 2)
-
-        def forward(self, image):  # type: ignore[no-untyped-def]
-            fine = self.fine(image)
-            heat = fine + functional.interpolate(self.coarse(fine), size=fine.shape[2:])
-            return heat, self.linear(heat.mean((2, 3)))
-
-    return Net()
 
 
 def test_any_batch_and_size_in_fp32(tmp_path: Path) -> None:
@@ -113,7 +95,7 @@ def test_inputs_that_are_too_small_do_not_crash(tmp_path: Path) -> None:
         session.run(images(1, 3, 6, 9))
 
 
-@pytest.mark.parametrize("file", ["model.json", "0/model.param", "0/model.bin"])
+@pytest.mark.parametrize("file", ["sizes.json", "0/model.param", "0/model.bin"])
 @pytest.mark.parametrize("content", [b"", b"nonsense" * 30])
 def test_a_damaged_artifact(tmp_path: Path, file: str, content: bytes) -> None:
     if file.endswith("bin") and content:

@@ -58,6 +58,25 @@ def mean_net() -> "nn.Module":
     )
 
 
+def pyramid_net() -> "nn.Module":
+    """Build what few compilers take for any size: a map brought to the size of another."""
+    from torch import nn
+    from torch.nn import functional
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fine, self.coarse = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, 2, 1)
+            self.linear = nn.Linear(4, 2)
+
+        def forward(self, image):  # type: ignore[no-untyped-def]
+            fine = self.fine(image)
+            heat = fine + functional.interpolate(self.coarse(fine), size=fine.shape[2:])
+            return heat, self.linear(heat.mean((2, 3)))
+
+    return Net()
+
+
 class Toy(Model):
     """Run one network on the whole picture."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from faceport.api import Artifact, Network, Target
 from faceport.errors import FaceportError
@@ -96,3 +97,19 @@ def main_precision(counts: Mapping[str, int]) -> str:
     if not known:
         return "fp32"
     return "int8" if "int8" in known else max(known, key=lambda name: known[name])
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Keep what a native library prints off the terminal."""
+    kept = [(stream, os.dup(stream)) for stream in (1, 2)]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for stream, _ in kept:
+            os.dup2(nowhere, stream)
+        yield
+    finally:
+        for stream, copy in kept:
+            os.dup2(copy, stream)
+            os.close(copy)
+        os.close(nowhere)

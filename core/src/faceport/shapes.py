@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from faceport.api import Network, Session
+from faceport.errors import FaceportError
 from faceport.types import Tensors, TensorSpec
 
 Item = tuple[tuple[str, tuple[int, ...]], ...]  # shape of one row of each input, by name
+INDEX = "sizes.json"  # of an artifact: which folder is for which sizes
+ANY = "any"  # the folder for all of them
 
 
 def has_free_sizes(network: Network) -> bool:
@@ -51,19 +56,6 @@ def mismatch(network: Network, inputs: Tensors) -> str:
                 f"not {describe(value.shape)} {value.dtype}"
             )
     return ""
-
-
-def not_compiled(item: Item, compiled: Iterable[Item]) -> str:
-    """Say that there is nothing for inputs of one size, and for which there is."""
-    sizes = ", ".join(_sizes(one) for one in sorted(compiled))
-    return (
-        f"it was compiled for inputs of {sizes}, not of {_sizes(item)}: bring all pictures to one size "
-        "(model.size), or compile with pictures of every size"
-    )
-
-
-def _sizes(item: Item) -> str:
-    return " and ".join(describe(shape) for _, shape in item)
 
 
 def describe(shape: Sequence[int | str]) -> str:
@@ -129,3 +121,68 @@ def join(parts: Sequence[Tensors]) -> Tensors:
     if len(parts) == 1:
         return parts[0]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def compile_sizes(
+    network: Network, calls: Iterable[Tensors], out: Path, compile_one: Callable[[Item | None, Path], bool]
+) -> None:
+    """Compile once for any size (item None) where that works, else once for each recorded size."""
+    (out / ANY).mkdir()
+    folders: dict[str, dict[str, tuple[int, ...]]] = {}
+    if compile_one(None, out / ANY):
+        folders[ANY] = {}
+    else:
+        (out / ANY).rmdir()
+        for number, item in enumerate(item_shapes(network, calls)):
+            (out / str(number)).mkdir()
+            compile_one(item, out / str(number))
+            folders[str(number)] = dict(item)
+    (out / INDEX).write_text(json.dumps(folders))
+
+
+def compiled_sizes(folder: Path) -> dict[Item | None, Path]:
+    """Read which sizes an artifact was compiled for; None stands for any."""
+    content = json.loads((folder / INDEX).read_text())
+    return {
+        tuple(sorted((name, tuple(shape)) for name, shape in shapes.items())) or None: folder / place
+        for place, shapes in content.items()
+    }
+
+
+class BySize(Session):
+    """Choose among sessions of one network by the size of the inputs."""
+
+    def __init__(self, network: Network, runtime: str, sessions: Mapping[Item | None, Session]) -> None:
+        self._network, self._runtime, self._sessions = network, runtime, sessions
+        self.streams = next(iter(sessions.values())).streams
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """Report what runs, and for which sizes."""
+        return {**next(iter(self._sessions.values())).facts, "sizes": self._sizes()}
+
+    def run(self, inputs: Tensors) -> Tensors:
+        """Run one batch; what would not fit is refused before a runtime sees it."""
+        item = item_shape(inputs)
+        session = self._sessions.get(item, self._sessions.get(None))
+        wrong = mismatch(self._network, inputs)
+        if not wrong and session is None:
+            wrong = (
+                f"it was compiled for inputs of {self._sizes()}, not of {_size(item)}: bring all pictures to "
+                "one size (model.size), or compile with pictures of every size"
+            )
+        if wrong or session is None:
+            raise FaceportError(f"{self._runtime} cannot run network '{self._network.name}': {wrong}")
+        return session.run(inputs)
+
+    def _sizes(self) -> str:
+        return ", ".join(sorted(_size(item) if item else ANY for item in self._sessions))
+
+    def close(self) -> None:
+        """Close every session."""
+        for session in self._sessions.values():
+            session.close()
+
+
+def _size(item: Item) -> str:
+    return " and ".join(describe(shape) for _, shape in item)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from queue import LifoQueue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from faceport.api import Artifact, Session
-from faceport.runtimes import cannot_open, cannot_run, refuse_fallback, share_cores
+from faceport.runtimes import cannot_open, cannot_run, refuse_fallback, share_cores, silence
 from faceport.shapes import mismatch
 from faceport.types import Array, Tensors
 
@@ -141,17 +139,3 @@ class _Run:
         host = self._host(np.empty(tensor.getShape(), np.float32))
         tensor.copyToHostTensor(host)
         return np.array(host.getNumpyData())
-
-
-@contextmanager
-def silence() -> Iterator[None]:
-    """Keep what a native library prints off the terminal."""
-    kept = os.dup(1)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 1)
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nowhere)

@@ -21,7 +21,7 @@ from faceport.api import Artifact, Network, Session, Source, Target
 from faceport.errors import explain_import
 from faceport.graph.names import excluded, load
 from faceport.graph.prelu import widen_slopes
-from faceport.runtimes import cannot_compile, need_calls
+from faceport.runtimes import cannot_compile, need_calls, silence
 from faceport.types import Tensors
 
 MODEL = "model.mnn"
@@ -62,8 +62,6 @@ class Mnn(Target):
 
     def missing(self) -> str:
         """Say what to install."""
-        from faceport_mnn.session import silence
-
         try:
             with silence():
                 import MNN

@@ -19,12 +19,12 @@ from faceport.api import Artifact, Network, Session, Source, Target
 from faceport.errors import MissingError, explain_import
 from faceport.graph.names import load
 from faceport.graph.sizes import fix_sizes, smallest_sizes
-from faceport.runtimes import cannot_compile
-from faceport.shapes import Item, free_axes, item_shape, item_shapes
+from faceport.runtimes import cannot_compile, cannot_open
+from faceport.shapes import BySize, Item, compile_sizes, compiled_sizes, free_axes, has_free_sizes, item_shape
 from faceport.types import Tensors
 
-INDEX = "model.json"  # which folder is for which sizes
 PARAM, WEIGHTS = "model.param", "model.bin"
+SMALLEST = "smallest.json"  # the sizes below which nothing is left of a tensor
 
 
 @dataclass(frozen=True)
@@ -69,22 +69,23 @@ class Ncnn(Target):
         """Translate once for all sizes where that works, else once for each recorded size."""
         model, network = load(source.onnx()), source.network
         example = network.example_inputs()
-        index: dict[str, Any] = {"free": False, "sizes": []}
-        axes = free_axes(network)
-        if axes:
-            shapes = {name: value.shape for name, value in example.items()}
-            unknown = self._translate(model, network, item_shape(example), out / "free", free=True)
-            if not unknown:
-                smallest = smallest_sizes(model, shapes, axes)
-                index = {"free": True, "smallest": {name: size[1:] for name, size in smallest.items()}}
-        if not index["free"]:
-            for number, item in enumerate(item_shapes(network, calibration)):
-                fixed = fix_sizes(model, {name: (1, *shape) for name, shape in item})
-                unknown = self._translate(fixed, network, item, out / str(number))
-                if unknown:
-                    raise cannot_compile("ncnn", version("ncnn"), network, f"it has no {', '.join(unknown)}")
-                index["sizes"].append({"folder": str(number), "inputs": dict(item)})
-        (out / INDEX).write_text(json.dumps(index))
+
+        def compile_one(item: Item | None, folder: Path) -> bool:
+            if item is None and not has_free_sizes(network):
+                return False
+            fixed = fix_sizes(model, {name: (1, *shape) for name, shape in item}) if item else model
+            unknown = self._translate(fixed, network, item or item_shape(example), folder, free=item is None)
+            if unknown and item:
+                raise cannot_compile("ncnn", version("ncnn"), network, f"it has no {', '.join(unknown)}")
+            if item is None and not unknown:
+                shapes = {name: value.shape for name, value in example.items()}
+                smallest = smallest_sizes(model, shapes, free_axes(network))
+                (folder / SMALLEST).write_text(
+                    json.dumps({name: size[1:] for name, size in smallest.items()})
+                )
+            return not unknown
+
+        compile_sizes(network, calibration, out, compile_one)
 
     def _translate(
         self, model: onnx.ModelProto, network: Network, item: Item, out: Path, free: bool = False
@@ -105,7 +106,6 @@ class Ncnn(Target):
             layers = [line.split()[0] for line in written.read_text().splitlines()[2:] if line.strip()]
             unknown = sorted({layer for layer in layers if "." in layer or ":" in layer})
             if not unknown:
-                out.mkdir()
                 (out / PARAM).write_bytes(written.read_bytes())
                 (out / WEIGHTS).write_bytes(Path(folder, "n.ncnn.bin").read_bytes())
         return unknown
@@ -114,7 +114,13 @@ class Ncnn(Target):
         """Load the files of every size."""
         from faceport_ncnn.session import NcnnSession
 
-        return NcnnSession(artifact, self.options)
+        network = artifact.network
+        try:
+            sizes = compiled_sizes(artifact.path)
+        except (OSError, ValueError) as error:
+            raise cannot_open("ncnn", version("ncnn"), artifact, error) from error
+        sessions = {item: NcnnSession(artifact, folder, self.options) for item, folder in sizes.items()}
+        return BySize(network, "ncnn", sessions)
 
 
 def _shapes(network: Network, item: Item, larger: bool = False) -> str:

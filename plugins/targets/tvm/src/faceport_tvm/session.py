@@ -1,0 +1,65 @@
+"""A compiled library of TVM in its virtual machine."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from faceport.api import Artifact, Session
+from faceport.errors import FaceportError
+from faceport.runtimes import cannot_open, cannot_run
+from faceport.types import Tensors
+
+if TYPE_CHECKING:
+    from faceport_tvm.target import TvmOptions
+
+
+class TvmSession(Session):
+    """One virtual machine; it holds Python's lock while it runs, so more would gain nothing."""
+
+    def __init__(self, artifact: Artifact, path: Path, options: TvmOptions) -> None:
+        import tvm
+
+        self._tvm, self._network = tvm, artifact.network
+        self._device = tvm.device("cpu" if options.kind == "llvm" else options.kind)
+        if not self._device.exist:
+            raise FaceportError(
+                f"TVM finds no {options.kind} device on this machine: choose target.kind=llvm"
+            )
+        tvm.get_global_func("runtime.config_threadpool")(1, options.threads)
+        try:
+            library = tvm.runtime.load_module(str(path))
+            self._machine = tvm.relax.VirtualMachine(library, self._device)
+        except Exception as error:  # TVM's own classes
+            raise cannot_open("TVM", version("apache-tvm"), artifact, error) from error
+        self._busy = threading.Lock()
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """Report the device that the machine was made for; its code computes what the graph says."""
+        return {
+            "runtime": "tvm",
+            "version": version("apache-tvm"),
+            "device": str(self._device).split(":")[0].upper(),
+            "precision": "fp32",
+        }
+
+    def run(self, inputs: Tensors) -> Tensors:
+        """Run one batch."""
+        ordered = [np.ascontiguousarray(inputs[spec.name]) for spec in self._network.inputs]
+        try:
+            with self._busy:
+                found: Any = self._machine["main"](
+                    *(self._tvm.runtime.tensor(value, self._device) for value in ordered)
+                )
+                outputs = list(found) if len(self._network.outputs) > 1 else [found]
+                arrays = [output.numpy() for output in outputs]
+        except Exception as error:  # TVM's own classes
+            raise cannot_run("TVM", self._network, inputs, error) from error
+        names = [spec.name for spec in self._network.outputs]
+        return dict(zip(names, arrays, strict=True))
