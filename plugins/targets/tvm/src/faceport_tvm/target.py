@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -75,7 +76,10 @@ class Tvm(Target):
         import tvm
         from tvm.relax.frontend.onnx import from_onnx
 
-        tvm.compile(from_onnx(model), target=self.options.kind).export_library(str(path))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of shapes that it infers by itself
+            module = from_onnx(model)
+        tvm.compile(module, target=self.options.kind).export_library(str(path))
 
     def open(self, artifact: Artifact) -> Session:
         """Load the library of every size."""
