@@ -70,8 +70,8 @@ FOR_PLUGINS = [
     "faceport",
     *(f"faceport.{name}" for name in ("api", "errors", "hooks", "types")),
     *(f"faceport.{name}" for name in ("ops.*", "nets.*", "graph.*")),
-    *(f"faceport.{name}" for name in ("archive", "labelled", "media", "parity", "predictions", "progress")),
-    *(f"faceport.{name}" for name in ("runtimes", "shapes", "store", "weights")),
+    *(f"faceport.{name}" for name in ("archive", "crops", "labelled", "media", "parity", "predictions")),
+    *(f"faceport.{name}" for name in ("progress", "runtimes", "shapes", "store", "weights")),
 ]
 
 # What the module of a hook may import at its top: `faceport list` must stay quick whatever is installed.
@@ -257,7 +257,7 @@ def test_the_kit_is_imported_by_nobody():
     assert not wrong, bad(wrong)
 
 
-DISTRIBUTIONS = {"cv2": "opencv-python", "yaml": "omegaconf"}  # import name -> what brings it
+DISTRIBUTIONS = {"cv2": "opencv-python", "tvm": "apache-tvm", "yaml": "omegaconf"}  # module: what brings it
 
 
 @pytest.mark.parametrize("package", [name for name in packages() if name != "faceport"])

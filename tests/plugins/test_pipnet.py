@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from faceport.errors import ConfigError, FaceportError
-from faceport.ops.landmarks import FLIPS
+from faceport.ops.landmarks import FLIPS, neighbours
 from faceport.plugins import create, installed
 from faceport.types import Call, Faces, Sample
 from faceport_pipnet import BACKBONES
-from faceport_pipnet.decode import ballot, decode, neighbours, published_mean_faces, read_mean_face
+from faceport_pipnet.decode import ballot, decode, published_mean_faces, read_mean_face
 from faceport_pipnet.model import Pipnet, PipnetOptions, crop_regions
 from tests.reference import load_network, run_onnxruntime, run_torch, save_weights
 

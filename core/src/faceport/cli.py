@@ -138,10 +138,24 @@ def _compile(config: dict[str, Any]) -> int:
 
 
 def _predict(config: dict[str, Any]) -> int:
-    from faceport.report.terminal import show_notes
     from faceport.verbs.predict import predict
 
-    done = predict(config)
+    return _pictures(predict(config))
+
+
+def _prepare(config: dict[str, Any]) -> int:
+    from faceport.verbs.prepare import prepare
+
+    done = prepare(config)
+    for name, what in done["lists"].items():
+        print(f"{name}: {what}")
+    return _pictures(done)
+
+
+def _pictures(done: dict[str, Any]) -> int:
+    """Say what became of the pictures."""
+    from faceport.report.terminal import show_notes
+
     for why in done["unreadable"].values():
         print(f"not read: {why}", file=sys.stderr)
     show_notes(done["notes"])
@@ -173,6 +187,7 @@ COMPOSED: dict[str, Callable[[dict[str, Any]], int]] = {
     "export": _export,
     "compile": _compile,
     "predict": _predict,
+    "prepare": _prepare,
 }
 PLAIN: dict[str, Callable[[list[str]], int]] = {"list": _list, "doctor": _doctor, "cache": _cache}
 

@@ -8,6 +8,7 @@ VERBS = {
     "run": "run a model on a dataset, score it, write one record",
     "score": "score predictions that exist already",
     "predict": "look at pictures, folders and videos",
+    "prepare": "cut out, resize and pack a dataset for training code and vendor tools",
     "export": "write a model's networks as ONNX",
     "compile": "compile for a target, to carry to another machine",
     "list": "show what is installed",
@@ -47,6 +48,20 @@ faceport predict INPUT ... model=NAME [detector=NAME] [target=NAME] [OPTION=VALU
   faceport predict photos/ video.mp4 model=retinaface_mobilenet out=seen threshold=0.7
 
 Writes annotated copies and predictions.jsonl (one line for each picture or frame) to out=predicted.""",
+    "prepare": """\
+faceport prepare dataset=NAME out=DIR [files=[pictures,npz,bin]] [model=NAME] [OPTION=VALUE ...]
+
+  faceport prepare dataset=wflw dataset.root=/data/WFLW out=WFLW
+  faceport prepare dataset=w300 dataset.root=/data/300W dataset.split=train out=data_300W
+  faceport prepare dataset=widerface dataset.root=/data/WIDER files=[npz] out=for_vamp
+  faceport prepare dataset=wflw dataset.root=/data/WFLW files=[bin] model=pipnet_resnet18 out=for_msame
+
+Faces are cut out as was published with the dataset (WFLW, 300-W, COFW, AFLW: as for PIPNet) and resized.
+Beside them: labels in PIPNet's format, one list for each subset, the mean face and its neighbours. npz and
+bin files come with lists of their paths. The same command again goes on where it stopped.
+
+  size=256           side of a crop in pixels                   crop=false       whole pictures
+  scale=1.2          of boxes, instead of the published         name=NAME        images_NAME, NAME.txt ...""",
     "export": """\
 faceport export model=NAME [OPTION=VALUE ...]
 
@@ -102,7 +117,9 @@ Completion: eval "$(faceport completion bash)"   (or zsh; fish: faceport complet
 
 def verb_help(verb: str) -> str:
     """Write the help of one verb, with what is installed to choose from."""
-    kinds = {"list": (), "doctor": (), "cache": ()}.get(verb, ("model", "target", "dataset", "metric"))
+    kinds = {"list": (), "doctor": (), "cache": (), "prepare": ("model", "dataset")}.get(
+        verb, ("model", "target", "dataset", "metric")
+    )
     index = installed()
     lines = [TEXTS[verb]]
     if kinds:

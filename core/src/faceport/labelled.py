@@ -141,10 +141,15 @@ def extents(landmarks: NDArray[Any]) -> NDArray[np.float32]:
 
 def by_picture(names: Sequence[str], faces: Faces) -> dict[str, Faces]:
     """Gather rows of one face each by their pictures, in the order in which the pictures come first."""
-    positions: dict[str, list[int]] = {}
-    for position, name in enumerate(names):
-        positions.setdefault(name, []).append(position)
-    return {name: faces[np.array(chosen)] for name, chosen in positions.items()}
+    return {name: faces[np.array(chosen)] for name, chosen in rows_of(names).items()}
+
+
+def rows_of(names: Sequence[str]) -> dict[str, list[int]]:
+    """List which rows are of each picture, in the order in which the pictures come first."""
+    rows: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        rows.setdefault(name, []).append(row)
+    return rows
 
 
 def by_pair(pairs: Sequence[tuple[str, str, bool]]) -> dict[str, dict[str, NDArray[Any]]]:

@@ -86,6 +86,12 @@ CONVERSIONS: dict[tuple[int, int], Points] = {
 CONVERSIONS[98, 12] = CONVERSIONS[98, 68][CONVERSIONS[68, 12]]
 
 
+def neighbours(mean_face: NDArray[np.floating], count: int) -> Points:
+    """Find the nearest other landmarks of each: (k, 2) -> (k, count)."""
+    distances = np.square(mean_face[:, None] - mean_face).sum(axis=-1)
+    return np.argsort(distances, axis=1, kind="stable")[:, 1 : count + 1]
+
+
 def flip(landmarks: NDArray[np.floating], width: float) -> NDArray[np.floating]:
     """Mirror landmarks (n, k, 2) with their picture: its column 0 becomes column width - 1."""
     mirrored = landmarks[:, FLIPS[landmarks.shape[1]]].copy()

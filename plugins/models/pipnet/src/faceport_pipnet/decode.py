@@ -51,12 +51,6 @@ def read_mean_face(path: Path, landmarks: int) -> NDArray[np.float64]:
     return np.asarray(np.mean(rows, axis=0)).reshape(landmarks, 2)
 
 
-def neighbours(mean_face: Floats, count: int) -> Ints:
-    """Find the nearest other landmarks of each: (k, 2) -> (k, count)."""
-    distances = np.square(mean_face[:, None] - mean_face).sum(axis=-1)
-    return np.argsort(distances, axis=1, kind="stable")[:, 1 : count + 1]
-
-
 def ballot(nearest: Ints) -> Ints:
     """Say which positions are averaged for each landmark: (k, n) -> (k, 1 + most voters).
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from faceport.api import Network, SingleNetworkModel
 from faceport.ops.crops import cut
 from faceport.ops.images import IMAGENET_MEAN, IMAGENET_STD, to_batch
-from faceport.ops.landmarks import FLIPS
+from faceport.ops.landmarks import FLIPS, neighbours
 from faceport.types import Faces, Sample, Tensors, TensorSpec
 from faceport_pipnet import BACKBONES
 from faceport_pipnet.decode import (
@@ -23,7 +23,6 @@ from faceport_pipnet.decode import (
     Ints,
     ballot,
     decode,
-    neighbours,
     published_mean_faces,
     read_mean_face,
 )
