@@ -189,4 +189,4 @@ def test_unreadable_pictures_are_named(tmp_path, photos):
     cv2.imwrite(str(photos / "a.png"), np.zeros((8, 8, 3), np.uint8))
     (photos / "b.png").write_bytes(b"")
     said = faceport("prepare", "dataset=folder", "dataset.path=photos", folder=tmp_path)
-    assert "not read: b.png" in said and "1 pictures: prepared" in said
+    assert "b.png: the file is empty" in said and "1 pictures: prepared" in said
