@@ -6,11 +6,14 @@ neural network quantization" (https://arxiv.org/abs/2106.08295).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from faceport.types import Tensors
 
 Floats = NDArray[np.floating[Any]]
 Range = tuple[float, float]
@@ -55,6 +58,15 @@ class Histogram:
     def centers(self) -> Floats:
         """Values in the middle of the bins."""
         return (np.arange(BINS) + 0.5) * (2 * self.limit / BINS) - self.limit
+
+
+def measure(run: Callable[[Tensors], Tensors], calls: Iterable[Tensors], method: str) -> dict[str, Range]:
+    """Run recorded calls and find the range of every input and of every tensor that comes out."""
+    histograms: dict[str, Histogram] = defaultdict(Histogram)
+    for inputs in calls:
+        for name, value in {**inputs, **run(inputs)}.items():
+            histograms[name].add(value)
+    return {name: find_range(histogram, method) for name, histogram in histograms.items()}
 
 
 def find_range(histogram: Histogram, method: str) -> Range:

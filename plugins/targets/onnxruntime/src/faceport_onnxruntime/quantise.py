@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
 import onnx
 
-from faceport.graph.ranges import Histogram, Range, find_range
+from faceport.graph.ranges import Range, measure
 from faceport.graph.taps import float_tensors, tap
 from faceport.types import Tensors
 
@@ -20,24 +19,21 @@ OPERATORS = (
 )
 
 
-def measure(model: onnx.ModelProto, calls: Sequence[Tensors], method: str) -> dict[str, Range]:
-    """Run recorded calls and find the range of every float tensor, however its size changes between calls."""
+def measure_ranges(model: onnx.ModelProto, calls: Sequence[Tensors], method: str) -> dict[str, Range]:
+    """Find the range of every float tensor, however its size changes between calls."""
     import onnxruntime as ort
 
     names = list(float_tensors(model))
     config = ort.SessionOptions()
-    config.log_severity_level = 3
+    config.log_severity_level = 4
     config.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    session = ort.InferenceSession(
-        tap(model, names).SerializeToString(), config, providers=["CPUExecutionProvider"]
-    )
-    histograms: dict[str, Histogram] = defaultdict(Histogram)
-    for inputs in calls:
-        for name, value in inputs.items():
-            histograms[name].add(value)
-        for name, value in zip(names, session.run(names, dict(inputs)), strict=True):
-            histograms[name].add(value)
-    return {name: find_range(histogram, method) for name, histogram in histograms.items()}
+    tapped = tap(model, names).SerializeToString()
+    session = ort.InferenceSession(tapped, config, providers=["CPUExecutionProvider"])
+
+    def run(inputs: Tensors) -> Tensors:
+        return dict(zip(names, session.run(names, dict(inputs)), strict=True))
+
+    return measure(run, calls, method)
 
 
 def quantise(

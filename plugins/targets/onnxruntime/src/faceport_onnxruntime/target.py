@@ -53,6 +53,7 @@ class OnnxRuntimeOptions:
     allow_fallback: bool = False
     tolerance: float | None = None  # largest error, relative to the spread of an output
     exclude: list[str] = field(default_factory=list)  # fp16, int8: ONNX nodes that stay in fp32
+    accuracy_budget: float | None = None
     range: Literal["minmax", "percentile", "entropy", "mse"] = "minmax"
     reduce_range: bool = False
 
@@ -117,11 +118,11 @@ class OnnxRuntime(Target):
         if self.options.precision == "fp16":
             to_half(model, exclude)
         elif self.calibrates:
-            from faceport_onnxruntime.quantise import measure, quantise
+            from faceport_onnxruntime.quantise import measure_ranges, quantise
 
             calls = need_calls(calibration, source.network)
             try:
-                ranges = measure(model, calls, self.options.range)
+                ranges = measure_ranges(model, calls, self.options.range)
                 model = quantise(model, ranges, [*exclude, *floats], self.options.reduce_range)
             except Exception as error:  # onnxruntime's own classes differ between versions
                 raise cannot_compile("ONNX Runtime", _version(), source.network, error) from error
