@@ -272,6 +272,7 @@ class Metric(ABC):
 
     Options: ClassVar[type] = NoOptions
     needs: ClassVar[frozenset[str]] = frozenset()  # fields that the predictions must have
+    watched: ClassVar[tuple[str, ...]] = ()  # numbers that target.accuracy_budget watches; none named: all
     truth: ClassVar[frozenset[str]] = frozenset()  # fields that the truth must have
 
     def __init__(self, options: Any = None) -> None:

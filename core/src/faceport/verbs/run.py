@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from faceport.api import Dataset, Scored
+from faceport.api import Dataset
 from faceport.build import Built, network_recipe
 from faceport.engine import Engine
 from faceport.errors import FaceportError
@@ -19,7 +19,9 @@ from faceport.progress import progress
 from faceport.record import FILE as RECORD
 from faceport.record import artifact_facts, host_facts, read_record, version_facts, write_record
 from faceport.store import digest, read_entry, write_atomically
-from faceport.types import Faces, Prediction, Sample
+from faceport.types import Prediction
+from faceport.verbs.keep import keep_within_budget
+from faceport.verbs.pairing import Pairing
 from faceport.verbs.reference import reference_predictions, truths
 
 STATE = "fingerprint.txt"
@@ -42,6 +44,7 @@ def run(config: Mapping[str, Any], keep_finished: bool = False) -> dict[str, Any
     started = time.perf_counter()
     if any(metric.against_reference for metric in plan.metrics.values()):
         reference_predictions(plan)  # first: where there is none, it is known before the work
+    kept = keep_within_budget(plan, folder)
     built = plan.build(plan.questions())
     try:
         with PredictionFile(folder / PREDICTIONS, fresh=restart) as file:
@@ -49,6 +52,8 @@ def run(config: Mapping[str, Any], keep_finished: bool = False) -> dict[str, Any
             record = _predict(plan, built, file)
     finally:
         built.close()
+    if kept:
+        record["budget"] = kept
     record["metrics"] = _score(plan, folder, record)
     record["seconds"] = round(time.perf_counter() - started, 3)
     finish(record, plan, folder)
@@ -120,29 +125,6 @@ def _score(plan: Plan, folder: Path, record: Mapping[str, Any]) -> dict[str, Any
     if plan.options.official:
         plan.dataset.write_predictions(read_predictions(path), folder / "official")
     return metrics
-
-
-class Pairing:
-    """Put predictions beside their truth, in the order of the dataset; what has none counts as empty."""
-
-    def __init__(self, samples: Iterator[Sample], predictions: Iterator[Prediction]) -> None:
-        self._samples, self._predictions = samples, predictions
-        self.missing = self.unreadable = 0
-        self.unknown = 0  # predictions for pictures that the dataset does not have
-
-    def __iter__(self) -> Iterator[Scored]:
-        waiting: dict[str, Prediction] = {}  # stays empty while both come in the same order
-        for sample in self._samples:
-            while sample.id not in waiting:
-                prediction = next(self._predictions, None)
-                if prediction is None:
-                    break
-                waiting[prediction.id] = prediction
-            found = waiting.pop(sample.id, None)
-            self.missing += found is None
-            self.unreadable += bool(found and found.error)
-            yield Scored(sample.id, found.faces if found else Faces(), sample.truth or Faces())
-        self.unknown = len(waiting) + sum(1 for _ in self._predictions)
 
 
 def finish(record: dict[str, Any], plan: Plan, folder: Path) -> None:

@@ -14,8 +14,9 @@ from faceport.progress import progress
 from faceport.record import FILE as RECORD
 from faceport.record import read_record
 from faceport.store import digest
+from faceport.verbs.pairing import Pairing
 from faceport.verbs.reference import truths
-from faceport.verbs.run import Pairing, finish, official_or_own
+from faceport.verbs.run import finish, official_or_own
 
 
 def score(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class MnnOptions:
     allow_fallback: bool = False
     tolerance: float | None = None  # largest error, relative to the spread of an output
     exclude: list[str] = field(default_factory=list)  # int8: ONNX nodes that stay in float
+    accuracy_budget: float | None = None
     range: Literal["admm", "kl"] = "admm"
     samples: int = 32
 

@@ -33,6 +33,7 @@ class OpenVinoOptions:
     allow_fallback: bool = False
     tolerance: float | None = None  # largest error, relative to the spread of an output
     exclude: list[str] = field(default_factory=list)  # int8: ONNX nodes that stay in float
+    accuracy_budget: float | None = None
     preset: Literal["mixed", "performance"] = "mixed"
     range: Literal["mean_minmax", "minmax", "quantile", "histogram"] = "mean_minmax"
 

@@ -1,0 +1,83 @@
+"""Keep the fewest nodes in float so that int8 stays within a budget of accuracy."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from faceport.api import Target
+from faceport.diagnose import NodeReport
+
+Measure = Callable[[Target], Mapping[str, float]]  # the numbers that a target gives
+
+
+@dataclass(frozen=True)
+class Found:
+    """The target that stays within the budget, and what it took."""
+
+    target: Target
+    excluded: tuple[str, ...]  # NETWORK:NODE
+    baseline: Mapping[str, float]  # in float
+    plain: Mapping[str, float]  # everything in int8
+    kept: Mapping[str, float]  # with the exclude list
+    candidates: int  # nodes that could have been kept in float
+    trials: int
+    within: bool
+
+    def facts(self) -> dict[str, Any]:
+        """Describe the search for a record."""
+        return {
+            "excluded": list(self.excluded),
+            "candidates": self.candidates,
+            "trials": self.trials,
+            "float": dict(self.baseline),
+            "int8": dict(self.plain),
+            "kept": dict(self.kept),
+            "within": self.within,
+        }
+
+
+def search(
+    target: Target, budget: float, measure: Measure, rank: Callable[[Target], Sequence[NodeReport]]
+) -> Found:
+    """Find the shortest head of the ranking that, kept in float, brings every number within the budget.
+
+    More nodes in float are taken to do no harm, so the length is found by bisection.
+    """
+    baseline = measure(_with(target, precision="fp32"))
+    plain = measure(target)
+    if loss(baseline, plain) <= budget:
+        return Found(target, (), baseline, plain, plain, 0, 2, True)
+    already = list(target.options.exclude)
+    ranked = [f"{r.network}:{r.node}" for r in sorted(rank(target), key=lambda r: -(r.introduced or 0))]
+    ranked = [name for name in ranked if name not in already]
+    trials: dict[int, tuple[Target, Mapping[str, float]]] = {0: (target, plain)}
+
+    def fits(count: int) -> bool:
+        if count not in trials:
+            tried = _with(target, exclude=[*already, *ranked[:count]])
+            trials[count] = (tried, measure(tried))
+        return loss(baseline, trials[count][1]) <= budget
+
+    low, high = 0, min(1, len(ranked))  # low does not fit
+    while high < len(ranked) and not fits(high):
+        low, high = high, min(2 * high, len(ranked))
+    within = fits(high)
+    while within and high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if fits(middle) else (middle, high)
+    chosen, numbers = trials[high]
+    kept = tuple(ranked[:high])
+    return Found(chosen, kept, baseline, plain, numbers, len(ranked), len(trials) + 1, within)
+
+
+def loss(baseline: Mapping[str, float], found: Mapping[str, float]) -> float:
+    """Measure how far the worst of the numbers is from what float gives."""
+    return max((abs(found[name] - value) for name, value in baseline.items() if name in found), default=0.0)
+
+
+def _with(target: Target, **options: Any) -> Target:
+    """Copy a target with other options."""
+    return type(target)(dataclasses.replace(target.options, **options))

@@ -1,0 +1,53 @@
+"""A diagnosis as a table on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from faceport.report.terminal import console, show_notes
+
+MOST = 15  # nodes shown; the file has all
+
+
+def show_diagnosis(found: Mapping[str, Any]) -> None:
+    """Show the nodes with the largest errors of their own, and the first that departs."""
+    out = console()
+    reports = found["reports"]
+    shown = sorted(reports, key=lambda report: -(report.introduced or 0))[:MOST]
+    table = Table("network", "node", "op", "introduced", "accumulated", "range", "saturated", box=None)
+    for report in shown:
+        table.add_row(
+            report.network,
+            report.node,
+            report.op,
+            f"{report.introduced or 0:.2e}",
+            f"{report.accumulated:.2e}",
+            f"{report.low:.3g} .. {report.high:.3g}",
+            f"{report.saturation:.1%}",
+        )
+    out.print(table)
+    out.print(
+        f"the {len(shown)} of {len(reports)} nodes with the largest error of their own (noise / signal)"
+    )
+    for network, first in found["first"].items():
+        if first is None:
+            out.print(
+                f"{network}: no node departs from the reference by more than {found['precision']} explains"
+            )
+        else:
+            said = f"{network}: departs from the reference at node '{first.node}' ({first.op})"
+            out.print(Text(f"{said}, own error {first.introduced:.2g}", style="red"))
+    worst: Sequence[str] = [f"{report.network}:{report.node}" for report in shown[:3] if report.introduced]
+    if worst and found["precision"] != "fp32":
+        out.print(Text(f"to keep the worst in float: 'target.exclude={_listed(worst)}'"))
+    for file in found["files"]:
+        out.print(file)
+    show_notes(found["notes"])
+
+
+def _listed(names: Sequence[str]) -> str:
+    return "[" + ",".join(f'"{name}"' for name in names) + "]"
