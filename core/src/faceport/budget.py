@@ -79,5 +79,7 @@ def loss(baseline: Mapping[str, float], found: Mapping[str, float]) -> float:
 
 
 def _with(target: Target, **options: Any) -> Target:
-    """Copy a target with other options."""
+    """Copy a target with other options; with every node in float it may well report another precision."""
+    if hasattr(target.options, "allow_fallback"):
+        options["allow_fallback"] = True
     return type(target)(dataclasses.replace(target.options, **options))
