@@ -100,7 +100,7 @@ def test_other_verbs():
     assert offered("cache ") == ["list", "prune"]
     assert offered("cache prune ") == ["days="]
     assert offered("list t") == ["target", "target="]
-    assert offered("doctor target=t") == ["target=torch"]
+    assert offered("doctor target=tor") == ["target=torch"]
     assert offered("list nonsense=") == []
 
 

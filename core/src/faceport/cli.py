@@ -163,6 +163,14 @@ def _pictures(done: dict[str, Any]) -> int:
     return 1 if done["unreadable"] and not done["pictures"] else 0
 
 
+def _diagnose(config: dict[str, Any]) -> int:
+    from faceport.report.nodes import show_diagnosis
+    from faceport.verbs.diagnose import diagnose_model
+
+    show_diagnosis(diagnose_model(config))
+    return 0
+
+
 def _list(words: list[str]) -> int:
     from faceport.report.catalogue import show_list
 
@@ -187,6 +195,7 @@ COMPOSED: dict[str, Callable[[dict[str, Any]], int]] = {
     "export": _export,
     "compile": _compile,
     "predict": _predict,
+    "diagnose": _diagnose,
     "prepare": _prepare,
 }
 PLAIN: dict[str, Callable[[list[str]], int]] = {"list": _list, "doctor": _doctor, "cache": _cache}

@@ -11,6 +11,7 @@ VERBS = {
     "prepare": "cut out, resize and pack a dataset for training code and vendor tools",
     "export": "write a model's networks as ONNX",
     "compile": "compile for a target, to carry to another machine",
+    "diagnose": "tell which node of a network a target gets wrong",
     "list": "show what is installed",
     "doctor": "examine every plugin and say what is wrong",
     "cache": "show or empty the store of compiled networks",
@@ -77,6 +78,15 @@ faceport compile model=NAME target=NAME out=DIR [dataset=NAME] [OPTION=VALUE ...
   faceport run artifact=board dataset=folder dataset.path=photos/      (on the other machine)
 
 The dataset gives the pictures on which the compiled networks are held against the fp32 reference.""",
+    "diagnose": """\
+faceport diagnose model=NAME target=NAME [dataset=NAME] [target.precision=int8] [OPTION=VALUE ...]
+
+  faceport diagnose model=retinaface_mobilenet target=openvino dataset=synthetic
+  faceport diagnose model=retinaface_mobilenet target=onnxruntime target.precision=int8 dataset=synthetic
+
+Compares every node with the reference on what the model asks of its networks: the error that the node itself
+introduces, the error so far, the range, and the share of values that a narrower range cuts off. Names the
+first node that departs. Writes nodes.csv and, with matplotlib, nodes.png to out=diagnosis.""",
     "list": """\
 faceport list [KIND | KIND=NAME]
 

@@ -55,8 +55,8 @@ def keep_within_budget(plan: Plan, folder: Path) -> dict[str, Any] | None:
     write_atomically(folder / LIST, listed + "\n")
     verdict = "stays within" if found.within else "CANNOT be kept within"
     plan.notes.append(
-        f"int8 {verdict} accuracy_budget={budget:g} with {len(found.excluded)} of {found.candidates} nodes in "
-        f'float; to use the list again: "target.exclude=$(cat {folder / LIST})"'
+        f"int8 {verdict} accuracy_budget={budget:g} with {len(found.excluded)} of {found.candidates} nodes "
+        f'in float; to use the list again: "target.exclude=$(cat {folder / LIST})"'
     )
     return {"budget": budget, "pictures": min(trial.count(), MOST), **found.facts()}
 
