@@ -257,7 +257,13 @@ def test_the_kit_is_imported_by_nobody():
     assert not wrong, bad(wrong)
 
 
-DISTRIBUTIONS = {"cv2": "opencv-python", "tvm": "apache-tvm", "yaml": "omegaconf"}  # module: what brings it
+DISTRIBUTIONS = {  # module: what brings it
+    "cuda": "cuda-bindings",
+    "cv2": "opencv-python",
+    "tensorrt": "tensorrt-cu13",
+    "tvm": "apache-tvm",
+    "yaml": "omegaconf",
+}
 
 
 @pytest.mark.parametrize("package", [name for name in packages() if name != "faceport"])

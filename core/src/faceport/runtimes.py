@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 
 from faceport.api import Artifact, Network, Target
 from faceport.errors import FaceportError
@@ -82,6 +83,16 @@ def reason(error: object) -> str:
     listed = [line for line in telling if line.startswith("-- ")]  # below headings that say nothing
     kept = next((line for line in listed or telling if not line.endswith(":")), telling[0])
     return kept.removeprefix("-- ").rstrip(".")[:300]
+
+
+def installed_version(*distributions: str) -> str:
+    """Read the version of the first of some packages that is installed; empty where none is."""
+    for name in distributions:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return ""
 
 
 def share_cores(threads: int, streams: int | None) -> tuple[int, int]:

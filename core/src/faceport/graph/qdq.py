@@ -1,4 +1,4 @@
-"""Explicit 8 bits: QuantizeLinear and DequantizeLinear around layers, for compilers that do what types say."""
+"""Explicit 8 bits: QuantizeLinear and DequantizeLinear around layers, for compilers that do as types say."""
 
 from __future__ import annotations
 

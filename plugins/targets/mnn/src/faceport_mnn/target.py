@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +20,7 @@ from faceport.api import Artifact, Network, Session, Source, Target
 from faceport.errors import explain_import
 from faceport.graph.names import excluded, load
 from faceport.graph.prelu import widen_slopes
-from faceport.runtimes import cannot_compile, need_calls, silence
+from faceport.runtimes import cannot_compile, installed_version, need_calls, silence
 from faceport.types import Tensors
 
 MODEL = "model.mnn"
@@ -80,7 +79,7 @@ class Mnn(Target):
         """Name what shapes the artifact and its numbers."""
         options = self.options
         shaping: dict[str, Any] = {
-            "mnn": version("MNN"),
+            "mnn": installed_version("MNN"),
             "precision": options.precision,
             "backend": options.backend,
             "winograd": options.tiles,
@@ -170,4 +169,4 @@ def _tool(network: Network, out: Path, name: str, *arguments: str) -> None:
         why = f"{name} crashed (signal {-done.returncode}); another target.range may work"
     else:
         why = f"{name} made no file"
-    raise cannot_compile("MNN", version("MNN"), network, why)
+    raise cannot_compile("MNN", installed_version("MNN"), network, why)

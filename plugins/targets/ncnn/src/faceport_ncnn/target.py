@@ -7,7 +7,6 @@ import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +18,7 @@ from faceport.api import Artifact, Network, Session, Source, Target
 from faceport.errors import MissingError, explain_import
 from faceport.graph.names import load
 from faceport.graph.sizes import fix_sizes, smallest_sizes
-from faceport.runtimes import cannot_compile, cannot_open
+from faceport.runtimes import cannot_compile, cannot_open, installed_version
 from faceport.shapes import BySize, Item, compile_sizes, compiled_sizes, free_axes, has_free_sizes, item_shape
 from faceport.types import Tensors
 
@@ -58,8 +57,8 @@ class Ncnn(Target):
     def recipe(self) -> Mapping[str, Any]:
         """Name what shapes the artifact and its numbers."""
         return {
-            "pnnx": version("pnnx") if find_spec("pnnx") else "",
-            "ncnn": version("ncnn"),
+            "pnnx": installed_version("pnnx"),
+            "ncnn": installed_version("ncnn"),
             "precision": self.options.precision,
             "device": self.options.device,
             "allow_fallback": self.options.allow_fallback,
@@ -76,7 +75,9 @@ class Ncnn(Target):
             fixed = fix_sizes(model, {name: (1, *shape) for name, shape in item}) if item else model
             unknown = self._translate(fixed, network, item or item_shape(example), folder, free=item is None)
             if unknown and item:
-                raise cannot_compile("ncnn", version("ncnn"), network, f"it has no {', '.join(unknown)}")
+                raise cannot_compile(
+                    "ncnn", installed_version("ncnn"), network, f"it has no {', '.join(unknown)}"
+                )
             if item is None and not unknown:
                 shapes = {name: value.shape for name, value in example.items()}
                 smallest = smallest_sizes(model, shapes, free_axes(network))
@@ -102,7 +103,7 @@ class Ncnn(Target):
             if done.returncode or not written.is_file():
                 said = re.findall(r"(?:op_type|function with name) (\S+)", done.stdout + done.stderr)
                 why = f"it has no {said[0]}" if said else f"pnnx ended with {done.returncode}"
-                raise cannot_compile("ncnn", version("ncnn"), network, why)
+                raise cannot_compile("ncnn", installed_version("ncnn"), network, why)
             layers = [line.split()[0] for line in written.read_text().splitlines()[2:] if line.strip()]
             unknown = sorted({layer for layer in layers if "." in layer or ":" in layer})
             if not unknown:
@@ -118,7 +119,7 @@ class Ncnn(Target):
         try:
             sizes = compiled_sizes(artifact.path)
         except (OSError, ValueError) as error:
-            raise cannot_open("ncnn", version("ncnn"), artifact, error) from error
+            raise cannot_open("ncnn", installed_version("ncnn"), artifact, error) from error
         sessions = {item: NcnnSession(artifact, folder, self.options) for item, folder in sizes.items()}
         return BySize(network, "ncnn", sessions)
 

@@ -14,7 +14,7 @@ from faceport.errors import explain_import, suggest
 from faceport.graph.half import to_half
 from faceport.graph.names import excluded, load
 from faceport.graph.prelu import split_prelu
-from faceport.runtimes import cannot_compile, need_calls
+from faceport.runtimes import cannot_compile, installed_version, need_calls
 from faceport.types import Tensors
 
 MODEL = "model.onnx"
@@ -136,6 +136,6 @@ class OnnxRuntime(Target):
 
 
 def _version() -> str:
-    import onnxruntime
-
-    return str(onnxruntime.__version__)
+    """Read the version of whichever package of ONNX Runtime is installed."""
+    names = ("", "-gpu", "-openvino", "-directml", "-cann", "-silicon")
+    return installed_version(*(f"onnxruntime{name}" for name in names))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from importlib.metadata import version
 from queue import Empty, LifoQueue
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from faceport.runtimes import (
     PRECISIONS,
     cannot_open,
     cannot_run,
+    installed_version,
     main_precision,
     refuse_fallback,
     share_cores,
@@ -37,7 +37,7 @@ class OpenVinoSession(Session):
         import openvino
 
         self._network = artifact.network
-        self._version = version("openvino")
+        self._version = installed_version("openvino")
         core = openvino.Core()
         device = usable_device(core.available_devices, options.device, options.allow_fallback)
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +12,7 @@ from typing import Any, Literal
 from faceport.api import Artifact, Session, Source, Target
 from faceport.errors import explain_import
 from faceport.graph.names import excluded, load
-from faceport.runtimes import cannot_compile, need_calls
+from faceport.runtimes import cannot_compile, installed_version, need_calls
 from faceport.shapes import FixedBatch
 from faceport.types import Tensors
 
@@ -71,14 +70,14 @@ class OpenVino(Target):
         """Name what shapes the artifact and its numbers."""
         options = self.options
         shaping: dict[str, Any] = {
-            "openvino": version("openvino"),
+            "openvino": installed_version("openvino"),
             "precision": options.precision,
             "device": options.device,
             "allow_fallback": options.allow_fallback,
         }
         if self.calibrates:
             shaping |= {
-                "nncf": version("nncf"),
+                "nncf": installed_version("nncf"),
                 "exclude": sorted(options.exclude),
                 "preset": options.preset,
                 "range": options.range,
@@ -97,7 +96,7 @@ class OpenVino(Target):
                 model = self._quantise(model, kept, need_calls(calibration, source.network))
             openvino.save_model(model, out / MODEL, compress_to_fp16=self.options.precision == "fp16")
         except RuntimeError as error:
-            raise cannot_compile("OpenVINO", version("openvino"), source.network, error) from error
+            raise cannot_compile("OpenVINO", installed_version("openvino"), source.network, error) from error
 
     def _quantise(self, model: Any, kept: list[str], calls: Sequence[Tensors]) -> Any:
         """Let NNCF put 8-bit ranges, drawn from recorded calls, around the layers."""

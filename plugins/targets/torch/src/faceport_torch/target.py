@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 from faceport.api import Artifact, Session, Source, Target
 from faceport.errors import explain_import
+from faceport.runtimes import installed_version
 from faceport.types import Tensors
 
 
@@ -65,7 +65,7 @@ class Torch(Target):
             "channels_last": options.channels_last,
             "allow_fallback": options.allow_fallback,
         }
-        return shaping | ({"torch": version("torch")} if options.mode == "torchscript" else {})
+        return shaping | ({"torch": installed_version("torch")} if options.mode == "torchscript" else {})
 
     def compile(self, source: Source, out: Path, calibration: Iterable[Tensors]) -> None:
         """Save the state dict, or the traced module with everything in it."""

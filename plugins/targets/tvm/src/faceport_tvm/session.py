@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from faceport.api import Artifact, Session
 from faceport.errors import FaceportError
-from faceport.runtimes import cannot_open, cannot_run
+from faceport.runtimes import cannot_open, cannot_run, installed_version
 from faceport.types import Tensors
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ class TvmSession(Session):
             library = tvm.runtime.load_module(str(path))
             self._machine = tvm.relax.VirtualMachine(library, self._device)
         except Exception as error:  # TVM's own classes
-            raise cannot_open("TVM", version("apache-tvm"), artifact, error) from error
+            raise cannot_open("TVM", installed_version("apache-tvm"), artifact, error) from error
         self._busy = threading.Lock()
 
     @property
@@ -44,7 +43,7 @@ class TvmSession(Session):
         """Report the device that the machine was made for; its code computes what the graph says."""
         return {
             "runtime": "tvm",
-            "version": version("apache-tvm"),
+            "version": installed_version("apache-tvm"),
             "device": str(self._device).split(":")[0].upper(),
             "precision": "fp32",
         }

@@ -6,7 +6,6 @@ import shutil
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +15,7 @@ from faceport.api import Artifact, Session, Source, Target
 from faceport.errors import MissingError, explain_import
 from faceport.graph.names import load
 from faceport.graph.sizes import fix_sizes
-from faceport.runtimes import cannot_compile, cannot_open, silence
+from faceport.runtimes import cannot_compile, cannot_open, installed_version, silence
 from faceport.shapes import BySize, FixedBatch, Item, compile_sizes, compiled_sizes
 from faceport.types import Tensors
 
@@ -51,7 +50,11 @@ class Tvm(Target):
 
     def recipe(self) -> Mapping[str, Any]:
         """Name what shapes the artifact and its numbers."""
-        return {"tvm": version("apache-tvm"), "kind": self.options.kind, "batch": self.options.batch}
+        return {
+            "tvm": installed_version("apache-tvm"),
+            "kind": self.options.kind,
+            "batch": self.options.batch,
+        }
 
     def compile(self, source: Source, out: Path, calibration: Iterable[Tensors]) -> None:
         """Compile for any size where Relax manages that, else for each recorded size."""
@@ -67,7 +70,7 @@ class Tvm(Target):
             except Exception as error:  # TVM's own classes, and Python's from its importer
                 if item is None:
                     return False
-                raise cannot_compile("TVM", version("apache-tvm"), network, error) from error
+                raise cannot_compile("TVM", installed_version("apache-tvm"), network, error) from error
             return True
 
         compile_sizes(network, calibration, out, compile_one)
@@ -88,7 +91,7 @@ class Tvm(Target):
         try:
             sizes = compiled_sizes(artifact.path)
         except (OSError, ValueError) as error:
-            raise cannot_open("TVM", version("apache-tvm"), artifact, error) from error
+            raise cannot_open("TVM", installed_version("apache-tvm"), artifact, error) from error
         sessions: dict[Item | None, Session] = {}
         for item, folder in sizes.items():
             session = TvmSession(artifact, folder / LIBRARY, self.options)
