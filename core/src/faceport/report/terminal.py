@@ -76,8 +76,10 @@ def _show_networks(out: Console, record: Mapping[str, Any]) -> None:
     for name, artifact in record.get("artifacts", {}).items():
         ran = artifact["runs_as"]
         how = ", ".join(f"{ran[key]}" for key in ("runtime", "version", "device", "precision") if key in ran)
+        times = (record.get("times_as_fast_as_fp32") or {}).get(name)
+        speed = f", {times:.2f} times as fast as fp32" if times else ""
         parity = record.get("parity", {}).get(name, {})
-        out.print(Text(f"{name}: {how}; {parity_line(parity)}"))
+        out.print(Text(f"{name}: {how}{speed}; {parity_line(parity)}"))
 
 
 def parity_line(parity: Mapping[str, Any]) -> str:

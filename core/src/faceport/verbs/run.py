@@ -23,6 +23,7 @@ from faceport.types import Prediction
 from faceport.verbs.keep import keep_within_budget
 from faceport.verbs.pairing import Pairing
 from faceport.verbs.reference import reference_predictions, truths
+from faceport.verbs.speed import compare_with_float
 
 STATE = "fingerprint.txt"
 VOLATILE = ("out", "record", "fresh", "official", "strict")  # options that change no number
@@ -50,6 +51,7 @@ def run(config: Mapping[str, Any], keep_finished: bool = False) -> dict[str, Any
         with PredictionFile(folder / PREDICTIONS, fresh=restart) as file:
             write_atomically(folder / STATE, mark)
             record = _predict(plan, built, file)
+        record["times_as_fast_as_fp32"] = compare_with_float(plan, built)
     finally:
         built.close()
     if kept:
