@@ -9,7 +9,7 @@ from faceport.predictions import FILE, PredictionFile
 from faceport.types import Faces, Prediction
 from faceport_agreement.compare import average_precision, pair
 from faceport_agreement.metric import Agreement, AgreementOptions
-from faceport_agreement.shifts import of_boxes, of_embeddings, of_points
+from faceport_agreement.shifts import of_boxes, of_points, rank_flips
 
 
 def faces(seed: int = 0, count: int = 4) -> Faces:
@@ -92,8 +92,8 @@ def test_rank_flips_by_hand():
     reference = np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1]])
     found = reference.copy()
     found[1] = [0.2, 1]
-    assert of_embeddings(reference, reference)["rank_flips"] == 0
-    assert of_embeddings(found, reference)["rank_flips"] == 0.5  # 1 and 3 are nearest to each other now
+    assert rank_flips(reference, reference) == 0
+    assert rank_flips(found, reference) == 0.5  # 1 and 3 are nearest to each other now
 
 
 def test_boxes_and_points_without_size():
@@ -127,6 +127,23 @@ def test_noise_of_the_networks():
 def test_who_gives_the_reference():
     assert Agreement().against_reference
     assert not Agreement(AgreementOptions(reference="runs/x")).against_reference
+
+
+def test_intervals_hold_the_numbers():
+    rng = np.random.default_rng(0)
+    items = [(moved(faces(i), by), faces(i)) for i, by in enumerate(rng.uniform(0, 4, 30))]
+    items += [(Faces(), Faces())] * 3  # pictures without a face
+    result = agree(*items, bootstrap=60)
+    for name in ("landmark_px", "box_iou", "cosine"):
+        low, high = result["interval"][name]
+        assert low <= result[name] <= high, name
+    assert result["interval"]["landmark_px"][0] < result["landmark_px"] < result["interval"]["landmark_px"][1]
+    assert "rank_flips" in result and "rank_flips" not in result["interval"]
+
+
+def test_a_draw_without_faces_says_nothing():
+    result = agree((faces(), faces()), (Faces(), Faces()), bootstrap=50)
+    assert result["interval"]["recall"] == [1, 1]
 
 
 def test_reference_without_faces_is_refused():

@@ -11,9 +11,13 @@ from faceport.ops.boxes import iou
 from faceport.types import Faces
 from faceport_widerface_metric.average_precision import (
     ImageFaces,
+    areas,
     average_precision,
     match_image,
+    sample_curves,
+    score_range,
     settings_ap,
+    sort_into_bins,
     widerface_ap,
 )
 from faceport_widerface_metric.metric import WiderFaceAP, WiderFaceOptions
@@ -54,7 +58,7 @@ def straightforward_ap(images: list[ImageFaces], setting: int, thresholds: int =
     return average_precision(precision, total[:, 1] / faces)
 
 
-def random_images(seed: int, ordered: bool) -> list[ImageFaces]:
+def random_images(seed: int, ordered: bool = True) -> list[ImageFaces]:
     rng = np.random.default_rng(seed)
     images = []
     for _ in range(12):
@@ -139,6 +143,32 @@ def test_metric_sorts_names_and_explains():
     assert as_it_stands["easy"] == 0.5
     with pytest.raises(FaceportError, match=r"which faces are medium, hard.*eval_tools"):
         WiderFaceAP().compute([item])
+
+
+def test_a_draw_is_the_set_of_its_pictures():
+    images = random_images(0)
+    binned = sort_into_bins([match_image(*one) for one in images])
+    assert areas(sample_curves(binned, np.arange(len(images)))) == areas(sample_curves(binned))
+    drawn = np.random.default_rng(0).integers(0, len(images), len(images))
+    whole = score_range([match_image(*one) for one in images])  # scores stay those of the whole set
+    expected = settings_ap([match_image(*images[i]) for i in drawn], scores=whole)
+    assert areas(sample_curves(binned, drawn)) == pytest.approx(expected, abs=1e-12)
+
+
+def test_interval_holds_the_number():
+    items = [
+        Scored(
+            f"a/{i:02d}",
+            Faces(boxes=one.boxes.astype(np.float32), scores=one.scores.astype(np.float32)),
+            Faces(boxes=one.truth.astype(np.float32)),
+        )
+        for i, one in enumerate(random_images(1))
+    ]
+    metric = WiderFaceAP(WiderFaceOptions(levels=["all"], bootstrap=100))
+    result = metric.compute(items)
+    low, high = result["interval"]["all"]
+    assert low < result["all"] < high
+    assert metric.compute(items[::-1]) == result
 
 
 def test_metric_counts_faces_where_nothing_was_found():

@@ -15,15 +15,16 @@ def bootstrap(
 ) -> dict[str, tuple[float, float]]:
     """Give the interval of each number that `statistic` computes of `count` items drawn with replacement.
 
-    `statistic` is given the positions of the items drawn, some of them more than once.
+    `statistic` is given the positions of the items drawn, some of them more than once. A draw in which a
+    number is NaN, or not there at all, says nothing of it.
     """
     rng = np.random.default_rng(seed)
     drawn = [statistic(rng.integers(0, count, count)) for _ in range(rounds)]
     tail = (1 - level) / 2
     intervals = {}
-    for name in drawn[0]:
-        values = np.array([numbers[name] for numbers in drawn])
-        values = values[~np.isnan(values)]  # a draw in which the number is not defined says nothing
+    for name in dict.fromkeys(name for numbers in drawn for name in numbers):
+        values = np.array([numbers[name] for numbers in drawn if name in numbers])
+        values = values[~np.isnan(values)]
         low, high = np.quantile(values, [tail, 1 - tail]) if len(values) else (np.nan, np.nan)
         intervals[name] = (float(low), float(high))
     return intervals

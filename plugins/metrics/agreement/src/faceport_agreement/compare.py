@@ -18,6 +18,20 @@ class Pairs(NamedTuple):
     reference: NDArray[np.intp]  # (n,) positions
 
 
+class Picture(NamedTuple):
+    """Hold what two runs found in one picture."""
+
+    found: Faces
+    wanted: Faces  # of the reference, those that count
+    pairs: Pairs
+
+
+def compared(found: Faces, reference: Faces, least: float, threshold: float) -> Picture:
+    """Pair the faces of a picture with those of the reference that score enough."""
+    wanted = reference[scores(reference) >= threshold]
+    return Picture(found, wanted, pair(found, wanted, least))
+
+
 def pair(found: Faces, reference: Faces, least: float = 0.5) -> Pairs:
     """Pair faces: each, the best score first, takes the free one of the reference that it overlaps most.
 

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from faceport.api import Metric, Scored
 from faceport.errors import FaceportError, MissingError
+from faceport.ops.bootstrap import bootstrap
 from faceport.ops.plain import plain
 from faceport.predictions import FILE, read_predictions
 from faceport.types import Faces
-from faceport_agreement.compare import detection, pair, scores
-from faceport_agreement.shifts import measure
+from faceport_agreement.compare import compared
+from faceport_agreement.differences import differences
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,7 @@ class AgreementOptions:
     reference: str | None = None  # folder or predictions.jsonl of another run; None: what the core puts in
     iou: float = 0.5  # least overlap of two boxes of one face
     threshold: float = 0.5  # least score of a face that counts
+    bootstrap: int = 0  # rounds
 
 
 class Agreement(Metric):
@@ -43,27 +43,24 @@ class Agreement(Metric):
         options = self.options
         # Sorted, so that shards give the same sums to the last bit whatever the order they are read in.
         both = sorted(beside(items, options.reference), key=lambda three: three[0])
-        found = [faces for _, faces, _ in both]
-        wanted = [faces[scores(faces) >= options.threshold] for _, _, faces in both]
-        pairs = [pair(a, b, options.iou) for a, b in zip(found, wanted, strict=True)]
+        pictures = [compared(found, wanted, options.iou, options.threshold) for _, found, wanted in both]
         counts = {
-            "pictures": len(both),
-            "faces": sum(map(len, wanted)),
-            "paired": sum(len(p.found) for p in pairs),
+            "pictures": len(pictures),
+            "faces": sum(len(picture.wanted) for picture in pictures),
+            "paired": sum(len(picture.pairs.found) for picture in pictures),
         }
         if not counts["faces"]:
             raise FaceportError(
                 "metric agreement: the reference has no face in these pictures of at least the score "
                 f"{options.threshold} (metric.agreement.threshold)"
             )
-        result: dict[str, Any] = dict(counts)
-        if all(faces.boxes is not None for faces in wanted if len(faces)):
-            right = [np.isin(np.arange(len(faces)), p.found) for faces, p in zip(found, pairs, strict=True)]
-            confidence = np.concatenate([scores(faces) for faces in found])
-            result |= detection(confidence, np.concatenate(right), counts["faces"], options.threshold)
-        left = [faces[p.found] for faces, p in zip(found, pairs, strict=True) if len(p.found)]
-        answers = [faces[p.reference] for faces, p in zip(wanted, pairs, strict=True) if len(p.found)]
-        result |= measure(left, answers)
+        result: dict[str, Any] = counts | differences(pictures, options.threshold)
+        if options.bootstrap:
+            result["interval"] = bootstrap(
+                lambda drawn: differences([pictures[i] for i in drawn], options.threshold, drawn=True),
+                len(pictures),
+                options.bootstrap,
+            )
         return dict(plain(result))
 
     def of_run(self, record: Mapping[str, Any]) -> Mapping[str, Any]:

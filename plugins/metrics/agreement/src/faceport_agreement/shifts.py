@@ -49,11 +49,16 @@ def of_landmarks(found: Floats, reference: Floats) -> dict[str, float]:
 
 
 def of_embeddings(found: Floats, reference: Floats) -> dict[str, float]:
-    """Compute the cosine of each pair, and how many faces have another nearest neighbour now: 2 x (n, d)."""
-    found, reference = _unit(found), _unit(reference)
-    cosine = np.einsum("nd,nd->n", found, reference)
-    flips = np.mean(_nearest(found) != _nearest(reference)) if len(found) > 2 else np.nan
-    return {"cosine": cosine.mean(), "cosine_min": cosine.min(), "rank_flips": float(flips)}
+    """Compute the cosine of each pair: 2 x (n, d)."""
+    cosine = np.einsum("nd,nd->n", _unit(found), _unit(reference))
+    return {"cosine": cosine.mean(), "cosine_min": cosine.min()}
+
+
+def rank_flips(found: Floats, reference: Floats) -> float:
+    """Compute the share of faces that have another nearest neighbour now: 2 x (n, d); NaN of under three."""
+    if len(found) < 3:
+        return np.nan
+    return float(np.mean(_nearest(_unit(found)) != _nearest(_unit(reference))))
 
 
 def _unit(embeddings: Floats) -> Array:
@@ -82,7 +87,16 @@ def measure(found: list[Faces], reference: list[Faces]) -> dict[str, float]:
     """Measure every field that both sides know of all pictures; the faces of each are paired in order."""
     result: dict[str, float] = {}
     for name, shift in SHIFTS.items():
-        values = [(getattr(a, name), getattr(b, name)) for a, b in zip(found, reference, strict=True)]
-        if values and all(a is not None and b is not None for a, b in values):
-            result |= shift(*(np.concatenate(side).astype(np.float64) for side in zip(*values, strict=True)))
+        values = both(name, found, reference)
+        if values:
+            result |= shift(*values)
     return result
+
+
+def both(name: str, found: list[Faces], reference: list[Faces]) -> tuple[Array, Array] | None:
+    """Gather a field of all faces on both sides; None where a side does not know it everywhere."""
+    sides = [[getattr(faces, name) for faces in side] for side in (found, reference)]
+    if not found or any(value is None for side in sides for value in side):
+        return None
+    first, second = (np.concatenate(side).astype(np.float64) for side in sides)
+    return first, second

@@ -45,6 +45,17 @@ class ImageMatch(NamedTuple):
     faces: NDArray[np.int64]  # (s,) faces to be found
 
 
+class Binned(NamedTuple):
+    """Hold the d detections of n images, each with the first threshold at which it counts."""
+
+    bins: NDArray[np.intp]  # (d,) numbers of thresholds, from high to low
+    images: NDArray[np.intp]  # (d,) numbers of images
+    proposals: Mask  # (d, s)
+    hits: Mask  # (d, s)
+    faces: NDArray[np.int64]  # (n, s)
+    thresholds: int
+
+
 class Curves(NamedTuple):
     """Hold precision and recall at each of t score thresholds, from high to low, for s settings."""
 
@@ -94,10 +105,10 @@ def score_range(matches: Iterable[ImageMatch]) -> tuple[float, float]:
     return low, high
 
 
-def precision_recall(
+def sort_into_bins(
     matches: Sequence[ImageMatch], thresholds: int = 1000, scores: tuple[float, float] | None = None
-) -> Curves:
-    """Sample precision and recall at evenly spaced thresholds of the normalised score.
+) -> Binned:
+    """Find the first of evenly spaced thresholds of the normalised score that lets each detection count.
 
     ``scores`` is the range of the whole prediction set where ``matches`` are only a part of it (one event).
     """
@@ -109,17 +120,43 @@ def precision_recall(
     reach = np.concatenate([np.maximum.accumulate(m.scores[::-1])[::-1] for m in matches])
     # Where all scores are equal the official code divides 0 by 0 and finds nothing; here all reach the top.
     reach = (reach - low) / (high - low) if high > low else np.ones_like(reach)
-    bins = thresholds - np.searchsorted(levels[::-1], reach, side="right")  # first threshold that it reaches
+    return Binned(
+        bins=thresholds - np.searchsorted(levels[::-1], reach, side="right"),
+        images=np.repeat(np.arange(len(matches)), [len(m.scores) for m in matches]),
+        proposals=np.concatenate([m.proposals for m in matches]),
+        hits=np.concatenate([m.hits for m in matches]),
+        faces=np.array([m.faces for m in matches]),
+        thresholds=thresholds,
+    )
+
+
+def sample_curves(binned: Binned, drawn: NDArray[np.intp] | None = None) -> Curves:
+    """Compute precision and recall at each threshold, of all images or of those drawn (with repetition)."""
+    times = None if drawn is None else np.bincount(drawn, minlength=len(binned.faces))
     counts = []
-    for flags in (np.concatenate([m.proposals for m in matches]), np.concatenate([m.hits for m in matches])):
-        per_bin = [np.bincount(bins[column], minlength=thresholds) for column in flags.T]
+    for flags in (binned.proposals, binned.hits):
+        per_bin = [
+            np.bincount(
+                binned.bins[column],
+                weights=None if times is None else times[binned.images[column]],
+                minlength=binned.thresholds,
+            )
+            for column in flags.T
+        ]
         counts.append(np.cumsum(per_bin, axis=1).T.astype(np.float64))
     proposals, hits = counts
-    faces = np.sum([m.faces for m in matches], axis=0).astype(np.float64)
+    faces = (binned.faces.sum(axis=0) if times is None else times @ binned.faces).astype(np.float64)
     # No proposal yet means no hit yet: such points have no width in the area below, whatever their precision.
     precision = np.divide(hits, proposals, out=np.zeros_like(hits), where=proposals > 0)
     recall = np.divide(hits, faces, out=np.full_like(hits, np.nan), where=faces > 0)
     return Curves(precision, recall)
+
+
+def precision_recall(
+    matches: Sequence[ImageMatch], thresholds: int = 1000, scores: tuple[float, float] | None = None
+) -> Curves:
+    """Sample precision and recall at evenly spaced thresholds of the normalised score."""
+    return sample_curves(sort_into_bins(matches, thresholds, scores))
 
 
 def average_precision(precision: ArrayLike, recall: ArrayLike) -> float:
@@ -134,7 +171,11 @@ def settings_ap(
     matches: Sequence[ImageMatch], thresholds: int = 1000, scores: tuple[float, float] | None = None
 ) -> list[float]:
     """Compute the average precision of each setting; NaN for a setting that has no face."""
-    curves = precision_recall(matches, thresholds, scores)
+    return areas(precision_recall(matches, thresholds, scores))
+
+
+def areas(curves: Curves) -> list[float]:
+    """Compute the area under the curve of each setting; NaN for a setting that has no face."""
     return [average_precision(p, r) for p, r in zip(curves.precision.T, curves.recall.T, strict=True)]
 
 
