@@ -43,6 +43,7 @@ class TensorRtOptions:
     timing_cache: bool = True
     tolerance: float | None = None  # largest error, relative to the spread of an output
     exclude: list[str] = field(default_factory=list)  # fp16, int8: ONNX nodes that stay in fp32
+    accuracy_budget: float | None = None
     range: Literal["minmax", "percentile", "entropy", "mse"] = "entropy"
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from faceport.api import Artifact, Session, Source, Target
 from faceport.errors import MissingError, explain_import
 from faceport.graph.names import load
 from faceport.graph.sizes import fix_sizes
-from faceport.runtimes import cannot_compile, cannot_open, installed_version, silence
+from faceport.runtimes import cannot_compile, cannot_open, installed_version, reason, silence
 from faceport.shapes import BySize, FixedBatch, Item, compile_sizes, compiled_sizes
 from faceport.types import Tensors
 
@@ -64,25 +64,27 @@ class Tvm(Target):
 
         def compile_one(item: Item | None, folder: Path) -> bool:
             sizes = {name: (self.options.batch, *shape) for name, shape in item or ()}
-            try:
-                with silence():  # it prints the operator that it fails on
-                    self._build(fix_sizes(model, sizes) if item else model, folder / LIBRARY)
-            except Exception as error:  # TVM's own classes, and Python's from its importer
-                if item is None:
-                    return False
-                raise cannot_compile("TVM", installed_version("apache-tvm"), network, error) from error
-            return True
+            with silence():  # it prints the operator that it fails on
+                wrong = self._build(fix_sizes(model, sizes) if item else model, folder / LIBRARY)
+            if wrong and item:
+                raise cannot_compile("TVM", installed_version("apache-tvm"), network, wrong)
+            return not wrong
 
         compile_sizes(network, calibration, out, compile_one)
 
-    def _build(self, model: onnx.ModelProto, path: Path) -> None:
+    def _build(self, model: onnx.ModelProto, path: Path) -> str:
+        """Compile into a shared library, or say why that is not possible."""
         import tvm
         from tvm.relax.frontend.onnx import from_onnx
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of shapes that it infers by itself
-            module = from_onnx(model)
-        tvm.compile(module, target=self.options.kind).export_library(str(path))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of shapes that it infers by itself
+                module = from_onnx(model)
+            tvm.compile(module, target=self.options.kind).export_library(str(path))
+        except Exception as error:  # TVM's own classes, and Python's from its importer
+            return reason(error)
+        return ""
 
     def open(self, artifact: Artifact) -> Session:
         """Load the library of every size."""
