@@ -13,7 +13,6 @@ import onnx
 from faceport.api import Artifact, Network, Session, Source
 from faceport.errors import FaceportError
 from faceport.graph.taps import float_tensors, tap
-from faceport.net import activations, run_module
 from faceport.parity import compare, compare_calls, worst
 from faceport.types import Array, Tensors
 
@@ -23,6 +22,8 @@ TOLERANCE = 1e-3  # largest error of an export, relative to the spread of the ou
 
 def check_export(network: Network, path: Path, calls: Sequence[Tensors]) -> dict[str, Any]:
     """Compare an exported network with its torch module; name the first node that differs."""
+    from faceport.net import run_module  # torch: ONNX files are compared without it, too
+
     module, run = network.module(), onnx_runner(network, path)
     try:
         found = [run(inputs) for inputs in calls]
@@ -58,6 +59,8 @@ def onnx_runner(network: Network, path: Path) -> Run:
 
 def diverging_node(network: Network, module: Any, path: Path, inputs: Tensors) -> str:
     """Say up to which node an ONNX file computes what its torch module computes."""
+    from faceport.net import activations
+
     graph = onnx.load(path)
     makers = float_tensors(graph)
     with tempfile.TemporaryDirectory() as folder:
