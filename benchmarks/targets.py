@@ -1,4 +1,4 @@
-"""The network stage inside faceport's engine against the bare runtime with ready batches, for every target here.
+"""The network stage inside the engine against the bare runtime with ready batches, for every target here.
 
 The bare loop calls the very session that the engine uses, from as many threads as it has streams. Rounds
 alternate; only ratios are printed: 1.00 is as fast as the bare runtime.
