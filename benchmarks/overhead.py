@@ -5,7 +5,7 @@ four stages are measured by the CPU clock of the thread that they run in; everyt
 spends is counted as faceport's own: engine, queues, the dataset's loop, JSON, and these clocks. OpenCV's own
 threads are switched off: they would do a part of the stages where no clock of ours sees it.
 
-    python benchmarks/overhead.py [--size 640] [--pictures 200] [--repeats 5]
+    python benchmarks/overhead.py [--size 640] [--weights FILE] [--pictures 200] [--repeats 5]
 """
 
 import argparse
@@ -117,6 +117,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--size", type=int, default=640)
+    parser.add_argument("--weights", default="random")
     parser.add_argument("--pictures", type=int, default=200)
     parser.add_argument("--repeats", type=int, default=5)
     asked = parser.parse_args()
@@ -126,7 +127,7 @@ def main() -> None:
         folder.mkdir()
         for sample in faceport.create("dataset", "synthetic", count=DIFFERENT, size=[640, 640]):
             write_picture(folder / f"{sample.id}.jpg", sample.image)
-        words = ["model=retinaface_mobilenet", "model.weights=random", f"model.size={asked.size}"]
+        words = ["model=retinaface_mobilenet", f"model.weights={asked.weights}", f"model.size={asked.size}"]
         words += ["model.confidence=0.5", "dataset=folder", f"dataset.path={folder}", "target.threads=1"]
         plan = make_plan(compose_config("run", words))
         assert plan.model is not None
