@@ -45,7 +45,8 @@ def test_groups_and_options_of_a_verb():
     assert "model=" not in offered("run model=facenet ")
     assert offered("run b") == ["batch_size="]
     assert offered("run -") == ["-m", "--cfg", "--help"]
-    assert "-m" not in offered("export -")
+    assert offered("export -") == ["--cfg", "--help"]
+    assert offered("list -") == ["--help"]
 
 
 def test_names():
@@ -75,6 +76,15 @@ def test_options_of_what_was_chosen():
     assert "metric.landmarks.norm=" in offered("run metric=[landmarks] metric.")
     assert offered("run dataset=synthetic dataset.co") == ["dataset.count="]
     assert offered("run dataset=synthetic data") == ["dataset."]
+
+
+def test_groups_below_a_section():
+    assert "calibration.dataset=" in offered("run cal")
+    assert "calibration.dataset=synthetic" in offered("run calibration.dataset=")
+    assert offered("run calibration.dataset=synthetic calibration.dataset.co") == [
+        "calibration.dataset.count="
+    ]
+    assert "calibration.seed=" in offered("run calibration.s")
 
 
 def test_switches():

@@ -71,14 +71,7 @@ end
 complete -c faceport -f -a '(__faceport_complete)'
 """
 SHELLS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
-COMPOSED = ("--cfg", "--help")
-FLAGS = {
-    "run": ("-m", *COMPOSED),
-    "score": COMPOSED,
-    "prepare": COMPOSED,
-    "export": COMPOSED,
-    "compile": COMPOSED,
-}
+CONFIGURATIONS = Path(__file__).with_name("conf")
 
 
 def script(words: Sequence[str]) -> str:
@@ -104,12 +97,17 @@ def _candidates(before: Sequence[str], current: str) -> Iterable[str]:
     if verb not in VERBS:
         return ()
     if current.startswith("-"):
-        return FLAGS.get(verb, ("--help",))
+        return _flags(verb)
     if verb == "cache":
         return ("days=",) if rest == ["prune"] else () if rest else ("list", "prune")
     if verb in ("list", "doctor"):
         return _kinds_and_names(current)
     return _overrides(verb, rest, current)
+
+
+def _flags(verb: str) -> list[str]:
+    composed = (CONFIGURATIONS / f"{verb}.yaml").is_file()
+    return [*(["-m"] if verb == "run" else []), *(["--cfg"] if composed else []), "--help"]
 
 
 def _kinds_and_names(current: str) -> list[str]:
@@ -121,7 +119,7 @@ def _kinds_and_names(current: str) -> list[str]:
 
 def _overrides(verb: str, before: Sequence[str], current: str) -> list[str]:
     """List keys, or behind '=' the names of a group or the values of a switch."""
-    content = read_yaml(Path(__file__).with_name("conf") / f"{verb}.yaml")
+    content = read_yaml(CONFIGURATIONS / f"{verb}.yaml")
     defaults = [item for entry in content["defaults"] if isinstance(entry, dict) for item in entry.items()]
     groups = {key.replace("/", "."): name for key, name in defaults if " " not in key}
     options = dict(_flat({key: value for key, value in content.items() if key not in ("defaults", "hydra")}))
@@ -132,8 +130,8 @@ def _overrides(verb: str, before: Sequence[str], current: str) -> list[str]:
         given = value[: max(value.rfind(","), value.rfind("[")) + 1]  # of a sweep or a list
         left = [name for name in _names(key) if name not in given.strip("[").split(",")]
         return [f"{key}={given}{name}" for name in left]
-    group, _, option = key.partition(".")
-    default = _options(group, groups[group], before).get(option) if group in groups else options.get(key)
+    group = _group_of(key, groups)
+    default = _options(group, groups[group], before).get(key[len(group) + 1 :]) if group else options.get(key)
     return [f"{key}={word}" for word in ("true", "false")] if isinstance(default, bool) else []
 
 
@@ -149,19 +147,24 @@ def _keys(
     current: str, groups: Mapping[str, Any], options: Iterable[str], before: Sequence[str]
 ) -> list[str]:
     """List groups and options; behind 'group.' the options of what was chosen for the group."""
-    group, dot, _ = current.partition(".")
-    if dot and group in groups:
+    group = _group_of(current, groups)
+    if group:
         return [f"{group}.{key}=" for key in _options(group, groups[group], before)]
     chosen = {word.partition("=")[0] for word in before}
     dotted = [f"{name}." for name in groups if name in chosen or name == current]
     return [*(f"{name}=" for name in (*groups, *options) if name not in chosen), *dotted]
 
 
+def _group_of(key: str, groups: Iterable[str]) -> str:
+    """Find the group whose option a key is; groups may have dots themselves."""
+    return max((group for group in groups if key.startswith(f"{group}.")), key=len, default="")
+
+
 def _options(group: str, default: Any, before: Sequence[str]) -> dict[str, Any]:
     """Give the options of the names chosen for a group so far, else of its default, else of all names."""
     values = [word.partition("=")[2] for word in before if word.startswith(f"{group}=")] or [default or ""]
     names = values[-1].strip("[]").split(",")
-    kind = "model" if group == "detector" else group
+    kind = _kind(group)
     known = installed().choices(kind) if kind in KINDS else {}
     found = [choice for name, choice in known.items() if name in names] or list(known.values())
     prefix = "{}.".format if group == "metric" else lambda name: ""
@@ -169,12 +172,14 @@ def _options(group: str, default: Any, before: Sequence[str]) -> dict[str, Any]:
 
 
 def _names(group: str) -> list[str]:
-    index = installed()
     if group == "experiment":
         return sorted(path.stem for path in Path("conf/experiment").glob("*.yaml"))
-    if group == "calibration.dataset":
-        return sorted(index.choices("dataset"))
-    return sorted(index.detectors() if group == "detector" else index.choices(group))
+    index = installed()
+    return sorted(index.detectors() if group == "detector" else index.choices(_kind(group)))
+
+
+def _kind(group: str) -> str:
+    return "model" if group == "detector" else group.rpartition(".")[2]  # calibration.dataset is a dataset
 
 
 def _paths(current: str) -> list[str]:
