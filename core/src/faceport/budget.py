@@ -51,7 +51,7 @@ def search(
     if loss(baseline, plain) <= budget:
         return Found(target, (), baseline, plain, plain, 0, 2, True)
     already = list(target.options.exclude)
-    ranked = [f"{r.network}:{r.node}" for r in sorted(rank(target), key=lambda r: -(r.introduced or 0))]
+    ranked = [f"{r.network}:{r.node}" for r in sorted(rank(target), key=lambda r: -(r.caused or 0))]
     ranked = [name for name in ranked if name not in already]
     trials: dict[int, tuple[Target, Mapping[str, float]]] = {0: (target, plain)}
 

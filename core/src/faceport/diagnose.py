@@ -2,7 +2,8 @@
 
 The network is compiled with its inner tensors as further outputs. A node's own error is what the target made
 of the inputs that the target itself computed, against what the reference makes of those same inputs; the
-accumulated error is against the reference's own run.
+accumulated error is against the reference's own run; the caused error is what a node's own error, put into an
+otherwise sound run, does to the outputs of the network.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import onnx
 from faceport.api import Artifact, Network, Source, Target
 from faceport.errors import FaceportError
 from faceport.graph.names import load
+from faceport.graph.perturb import ERROR, perturbable
 from faceport.graph.taps import float_tensors, tap
 from faceport.types import Array, Tensors, TensorSpec
 from faceport.verify import onnx_runner
@@ -41,6 +43,7 @@ class NodeReport:
     low: float  # range of the reference
     high: float
     saturation: float  # share of the reference's values beyond what the target reaches
+    caused: float | None  # what the own error does to the worst of the network's outputs, noise over signal
 
 
 def diagnose(
@@ -65,8 +68,9 @@ def diagnose(
         finally:
             session.close()
         wanted = [_run_whole(opened, graph, inputs, Path(folder)) for inputs in calls]
+        follow = _Consequences(network, graph, visible, calls, Path(folder))
         return [
-            _report(opened, graph, steps[tensor], tensor, wanted, found, Path(folder))
+            _report(opened, graph, steps[tensor], tensor, wanted, found, Path(folder), follow)
             for tensor in visible
             if all(tensor in outputs for outputs in found)
         ]
@@ -125,6 +129,7 @@ def _report(
     wanted: Sequence[Mapping[str, Array]],
     found: Sequence[Mapping[str, Array]],
     folder: Path,
+    follow: _Consequences,
 ) -> NodeReport:
     reference = [values[tensor] for values in wanted]
     reached = [outputs[tensor] for outputs in found]
@@ -132,19 +137,46 @@ def _report(
     top, bottom = max(float(a.max()) for a in reached), min(float(a.min()) for a in reached)
     slack = 1e-3 * (high - low)  # rounding is no saturation
     beyond = sum(int(((a > top + slack) | (a < bottom - slack)).sum()) for a in reference)
+    right = _right(network, graph, step, tensor, wanted, found, folder)
     return NodeReport(
         network=network.name,
         node=step[0].name,
         op=" + ".join(node.op_type for node in step),
-        introduced=_introduced(network, graph, step, tensor, wanted, found, folder),
+        introduced=noise(right, reached) if right else None,
         accumulated=noise(reference, reached),
         low=low,
         high=high,
         saturation=beyond / max(1, sum(a.size for a in reference)),
+        caused=follow(tensor, [b - a for a, b in zip(right, reached, strict=True)]) if right else None,
     )
 
 
-def _introduced(
+class _Consequences:
+    """Find out what an error at one tensor does to the outputs."""
+
+    def __init__(
+        self,
+        network: Network,
+        graph: onnx.ModelProto,
+        tensors: Sequence[str],
+        calls: Sequence[Tensors],
+        folder: Path,
+    ) -> None:
+        file = folder / "perturbable.onnx"
+        onnx.save(perturbable(graph, set(tensors)), file)
+        self._run, self._calls = onnx_runner(network, file), calls
+        self._sound = [self._run(inputs) for inputs in calls]
+
+    def __call__(self, tensor: str, errors: Sequence[Array]) -> float:
+        given = zip(self._calls, errors, strict=True)
+        shaken = [self._run({**inputs, tensor + ERROR: error}) for inputs, error in given]
+        return max(
+            noise([run[name] for run in self._sound], [run[name] for run in shaken])
+            for name in self._sound[0]
+        )
+
+
+def _right(
     network: Network,
     graph: onnx.ModelProto,
     step: Sequence[onnx.NodeProto],
@@ -152,8 +184,8 @@ def _introduced(
     wanted: Sequence[Mapping[str, Array]],
     found: Sequence[Mapping[str, Array]],
     folder: Path,
-) -> float | None:
-    """Run one step by the reference on what the target gave it, and compare the results."""
+) -> list[Array] | None:
+    """Run one step by the reference on what the target gave it; None where that cannot be seen."""
     weights = {weight.name: weight for weight in graph.graph.initializer}
     made = {node.output[0] for node in step[:-1]}
     names = [name for name in dict.fromkeys(n for node in step for n in node.input) if name not in made]
@@ -171,7 +203,7 @@ def _introduced(
     for inputs in given:
         onnx.save(_alone(graph, step, tensor, inputs, held), file)
         right.append(onnx_runner(single, file)(inputs)[tensor])
-    return noise(right, [outputs[tensor] for outputs in found])
+    return right
 
 
 def _alone(

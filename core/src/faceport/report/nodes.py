@@ -17,8 +17,9 @@ def show_diagnosis(found: Mapping[str, Any]) -> None:
     """Show the nodes with the largest errors of their own, and the first that departs."""
     out = console()
     reports = found["reports"]
-    shown = sorted(reports, key=lambda report: -(report.introduced or 0))[:MOST]
-    table = Table("network", "node", "op", "introduced", "accumulated", "range", "saturated", box=None)
+    shown = sorted(reports, key=lambda report: -(report.caused or 0))[:MOST]
+    columns = ("introduced", "accumulated", "caused", "range", "saturated")
+    table = Table("network", "node", "op", *columns, box=None)
     for report in shown:
         table.add_row(
             report.network,
@@ -26,12 +27,13 @@ def show_diagnosis(found: Mapping[str, Any]) -> None:
             report.op,
             f"{report.introduced or 0:.2e}",
             f"{report.accumulated:.2e}",
+            f"{report.caused or 0:.2e}",
             f"{report.low:.3g} .. {report.high:.3g}",
             f"{report.saturation:.1%}",
         )
     out.print(table)
     out.print(
-        f"the {len(shown)} of {len(reports)} nodes with the largest error of their own (noise / signal)"
+        f"the {len(shown)} of {len(reports)} nodes whose own error does most to the outputs (noise / signal)"
     )
     for network, first in found["first"].items():
         if first is None:
@@ -41,7 +43,7 @@ def show_diagnosis(found: Mapping[str, Any]) -> None:
         else:
             said = f"{network}: departs from the reference at node '{first.node}' ({first.op})"
             out.print(Text(f"{said}, own error {first.introduced:.2g}", style="red"))
-    worst: Sequence[str] = [f"{report.network}:{report.node}" for report in shown[:3] if report.introduced]
+    worst: Sequence[str] = [f"{report.network}:{report.node}" for report in shown[:3] if report.caused]
     if worst and found["precision"] != "fp32":
         out.print(Text(f"to keep the worst in float: 'target.exclude={_listed(worst)}'"))
     for file in found["files"]:
