@@ -89,6 +89,12 @@ def test_text_list(tmp_path):
             r"bbx_gt.txt:2: expected the number of faces of 0--A/a.jpg, found 'two'",
         ),
         (ONE + ONE, r"bbx_gt.txt:5: 0--A/a.jpg is listed twice"),
+        (
+            EMPTY.replace(" 0 \n", " 1 \n"),
+            r"bbx_gt.txt:3: 0--A/b.jpg is said to have no face, but there is '0 ",
+        ),
+        (ONE.replace("5 6 7 8", "5 6 7 99999999999999999999"), r"bbx_gt.txt:4: "),
+        (ONE.replace("7 8 2", "7 8 256"), r"bbx_gt.txt:4: "),
         ("0--A/a.jpg", r"the file ends after 0--A/a.jpg"),
     ],
 )

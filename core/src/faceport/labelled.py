@@ -120,15 +120,14 @@ def lines(content: bytes) -> Iterator[tuple[int, str]]:
 
 
 def numbers(fields: Sequence[str], where: str) -> NDArray[np.float64]:
-    """Convert the fields of a line; what is not a finite number is an error that names the line."""
+    """Convert the fields of a line; what is not a finite number, of float32, is an error that names the line."""
     try:
         values = np.array(fields, dtype=np.float64)
     except ValueError as error:
         raise FaceportError(f"{where}: {error}") from error
-    if not np.isfinite(values).all():
-        raise FaceportError(
-            f"{where}: '{fields[int(np.argmin(np.isfinite(values)))]}' is not a finite number"
-        )
+    finite = np.abs(values) <= np.finfo(np.float32).max
+    if not finite.all():
+        raise FaceportError(f"{where}: '{fields[int(np.argmin(finite))]}' is not a finite number")
     return values
 
 

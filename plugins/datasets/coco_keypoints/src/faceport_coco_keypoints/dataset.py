@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,13 +11,18 @@ from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from faceport.archive import Archive, open_root
 from faceport.errors import FaceportError
 from faceport.labelled import LabelledPictures
 from faceport.types import Faces
 
-EXTRAS = ("center", "scale")  # of mmpose: where it crops, in pixels and in 200 pixels
+Array = NDArray[np.float64]
+EXTRAS: dict[str, tuple[int, ...]] = {
+    "center": (2,),
+    "scale": (),
+}  # mmpose's crop, in pixels and in 200 pixels
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ def parse(path: str, content: bytes) -> dict[str, Faces]:
     """Read images and annotations; crowds are left out."""
     try:
         table = orjson.loads(content)
-        names = {image["id"]: str(image["file_name"]) for image in table["images"]}
+        names = _names(path, table["images"])
         by_image: dict[Any, list[dict[str, Any]]] = defaultdict(list)
         for annotation in table["annotations"]:
             if annotation["image_id"] not in names:
@@ -74,9 +79,29 @@ def parse(path: str, content: bytes) -> dict[str, Faces]:
     return {name: _faces(path, by_image[image], points) for image, name in names.items()}
 
 
+def _names(path: str, images: list[dict[str, Any]]) -> dict[Any, str]:
+    """Read the pictures: file names by id, each once."""
+    names: dict[Any, str] = {}
+    for image in images:
+        name = image["file_name"]
+        if not isinstance(name, str) or not name:
+            raise FaceportError(f"{path}: file_name {name!r} of image {image['id']} is not a name")
+        if image["id"] in names:
+            raise FaceportError(f"{path}: image {image['id']} is listed twice")
+        names[image["id"]] = name
+    twice = [name for name, count in Counter(names.values()).items() if count > 1]
+    if twice:
+        raise FaceportError(f"{path}: {twice[0]} is listed twice")
+    return names
+
+
 def _points(path: str, by_image: Mapping[Any, list[dict[str, Any]]]) -> int:
     """Count the landmarks, which must be as many in every annotation."""
-    counts = {len(item.get("keypoints", ())): item.get("id") for items in by_image.values() for item in items}
+    counts = {
+        len(points) if isinstance(points := item.get("keypoints"), list) else 0: item.get("id")
+        for items in by_image.values()
+        for item in items
+    }
     if len(counts) == 1:
         (count,) = counts
         if count and count % 3 == 0:
@@ -86,26 +111,30 @@ def _points(path: str, by_image: Mapping[Any, list[dict[str, Any]]]) -> int:
 
 
 def _faces(path: str, annotations: list[dict[str, Any]], points: int) -> Faces:
-    landmarks, boxes = np.zeros((len(annotations), points, 2)), np.zeros((len(annotations), 4))
+    landmarks = np.empty((len(annotations), points, 2), np.float32)
+    boxes = np.empty((len(annotations), 4), np.float32)
+    shared = [name for name in EXTRAS if annotations and all(name in item for item in annotations)]
+    extras: dict[str, list[Array]] = {name: [] for name in shared}
     for i, item in enumerate(annotations):
-        try:
-            x, y, visible = np.array(item["keypoints"], dtype=np.float64).reshape(points, 3).T
-            left, top, width, height = np.array(item["bbox"], dtype=np.float64)
-        except (KeyError, TypeError, ValueError) as error:
-            raise FaceportError(
-                f"{path}: annotation {item.get('id')}: {type(error).__name__} {error}"
-            ) from error
-        if not np.isfinite([*x, *y, left, top, width, height]).all() or width <= 0 or height <= 0:
-            raise FaceportError(
-                f"{path}: annotation {item.get('id')}: a number is not finite, or the box has no size"
-            )
+        where = f"{path}: annotation {item.get('id')}"
+        x, y, visible = _read(where, item, "keypoints", (points, 3)).T
+        left, top, width, height = _read(where, item, "bbox", (4,))
+        if width <= 0 or height <= 0:
+            raise FaceportError(f"{where}: the box has no size")
         landmarks[i] = np.where(visible > 0, (x, y), np.nan).T
         boxes[i] = left, top, left + width, top + height
-    shared = [name for name in EXTRAS if annotations and all(name in item for item in annotations)]
-    return Faces(
-        boxes=boxes.astype(np.float32),
-        landmarks=landmarks.astype(np.float32),
-        attributes={
-            name: np.array([item[name] for item in annotations], dtype=np.float32) for name in shared
-        },
-    )
+        for name, values in extras.items():
+            values.append(_read(where, item, name, EXTRAS[name]))
+    attributes = {name: np.array(values, np.float32) for name, values in extras.items()}
+    return Faces(boxes=boxes, landmarks=landmarks, attributes=attributes)
+
+
+def _read(where: str, item: Mapping[str, Any], key: str, shape: tuple[int, ...]) -> Array:
+    """Read numbers of a known shape; what is not a finite number, of float32, is an error."""
+    try:
+        values = np.array(item[key], dtype=np.float64).reshape(shape)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise FaceportError(f"{where}: {key}: {type(error).__name__} {error}") from error
+    if not (np.abs(values) <= np.finfo(np.float32).max).all():
+        raise FaceportError(f"{where}: {key}: a number is not finite")
+    return values

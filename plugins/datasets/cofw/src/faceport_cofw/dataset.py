@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from faceport.crops import Crops, grown
 from faceport.errors import FaceportError, ImageError
@@ -66,8 +67,7 @@ class Cofw(LabelledPictures):
         absent = [name for name in names if name not in self.content]
         if absent:
             raise FaceportError(f"{self.content.filename} has no {', '.join(absent)}: not a file of COFW")
-        # MATLAB stores columns first: what it calls (n, 87) is read as (87, n).
-        rows, boxes, pictures = (self.content[name][()].T for name in names)
+        rows, boxes, pictures = map(self.table, names)
         if rows.shape[1:] != (3 * POINTS,) or boxes.shape != (len(rows), 4) or len(pictures) != len(rows):
             raise FaceportError(
                 f"{self.content.filename}: expected {3 * POINTS} numbers, a box and a picture for each face, "
@@ -81,6 +81,25 @@ class Cofw(LabelledPictures):
         attributes = {"hidden": points[:, 2] > 0.5}
         faces = Faces(boxes=boxes, landmarks=landmarks, attributes=attributes)
         return {f"{self.options.split}/{i + 1:04d}": faces[i : i + 1] for i in range(len(faces))}
+
+    def table(self, name: str) -> NDArray[Any]:
+        """Read a variable: numbers, or references to pictures."""
+        import h5py
+
+        item = self.content[name]
+        if not isinstance(item, h5py.Dataset):
+            raise FaceportError(f"{self.content.filename}: {name} is no array: not a file of COFW")
+        pointing = h5py.check_ref_dtype(item.dtype) is not None
+        if pointing != name.startswith("Is") or not (pointing or item.dtype.kind in "fiu"):
+            raise FaceportError(
+                f"{self.content.filename}: {name} is made of {item.dtype}: not a file of COFW"
+            )
+        try:
+            return np.asarray(
+                item[()]
+            ).T  # MATLAB stores columns first: what it calls (n, 87) is read as (87, n)
+        except OSError as error:
+            raise FaceportError(f"{self.content.filename} is damaged: {error}") from error
 
     def read(self, sample: str) -> Image:
         """Take a picture out of the file; some are grey."""

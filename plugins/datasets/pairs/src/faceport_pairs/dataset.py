@@ -66,7 +66,11 @@ class Pairs(LabelledPictures):
 def parse(path: str, content: bytes) -> list[tuple[str, str, bool]]:
     """Read the three columns, whatever their order and what else there is."""
     reader = csv.reader(content.decode("utf-8-sig", "backslashreplace").splitlines())
-    header = [name.strip().lower() for name in next(reader, [])]
+    try:
+        (_, first_row), *rows = [(reader.line_num, row) for row in reader] or [(1, [])]
+    except csv.Error as error:
+        raise FaceportError(f"{path}:{reader.line_num}: {error}") from error
+    header = [name.strip().lower() for name in first_row]
     absent = [name for name in COLUMNS if name not in header]
     if absent:
         raise FaceportError(
@@ -74,15 +78,15 @@ def parse(path: str, content: bytes) -> list[tuple[str, str, bool]]:
         )
     places = [header.index(name) for name in COLUMNS]
     pairs = []
-    for row in reader:
+    for number, row in rows:
         if not any(field.strip() for field in row):
             continue
         if len(row) != len(header):
-            raise FaceportError(f"{path}:{reader.line_num}: expected {len(header)} fields, found {len(row)}")
+            raise FaceportError(f"{path}:{number}: expected {len(header)} fields, found {len(row)}")
         first, second, decision = (row[place].strip() for place in places)
         if not first or not second or decision.lower() not in DECISIONS:
             raise FaceportError(
-                f"{path}:{reader.line_num}: expected two files and yes or no, found '{','.join(row)[:80]}'"
+                f"{path}:{number}: expected two files and yes or no, found '{','.join(row)[:80]}'"
             )
         pairs.append((first, second, DECISIONS[decision.lower()]))
     if not pairs:

@@ -15,6 +15,7 @@ from faceport.archive import Archive
 from faceport.crops import Crops, crops_of, inside
 from faceport.errors import FaceportError
 from faceport.labelled import LabelledPictures, by_picture, extents, lines, numbers, rows_of
+from faceport.media import is_picture
 from faceport.types import Faces, Sample
 
 POINTS = 98
@@ -99,6 +100,8 @@ def parse(path: str, content: bytes) -> dict[str, Faces]:
                 f"{where}: expected {SHORT} or {LONG} numbers and a name, as in all lines, "
                 f"found {len(fields)}"
             )
+        if not is_picture(name):
+            raise FaceportError(f"{where}: expected the name of a picture, found '{name[:80]}'")
         names.append(name)
         rows.append(numbers(fields, where))
         if len(fields) == LONG and not _sound(rows[-1]):

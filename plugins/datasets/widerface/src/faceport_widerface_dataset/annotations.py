@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from faceport.types import Faces
 LEVELS = ("easy", "medium", "hard")  # which faces each setting of the evaluation counts
 # The columns of the text list after x, y, w, h; the MATLAB files hold the same as NAME_label_list.
 LABELS = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
+
+FARTHEST = 1_000_000  # pixels; float32 still tells every one of them apart
 
 Annotations = Mapping[str, Faces]  # by "EVENT/NAME.jpg", in the official order
 Cells = NDArray[np.object_]  # what MATLAB calls so: arrays in arrays
@@ -31,38 +34,76 @@ def read_mat(archive: Archive, path: str, levels: Mapping[str, str]) -> Annotati
     lists = [f"{label}_label_list" for label in LABELS]
     content = load_mat(archive, path, ["event_list", "file_list", "face_bbx_list"], lists)
     counted = {level: load_mat(archive, file, ["gt_list", "file_list"]) for level, file in levels.items()}
-    annotations = {}
-    for e, event in enumerate(content["event_list"][:, 0]):
-        for i, file in enumerate(content["file_list"][e, 0][:, 0]):
-            name = f"{event[0]}/{file[0]}.jpg"
-            rows = content["face_bbx_list"][e, 0][i, 0].reshape(-1, 4).astype(np.int64)
+    annotations: dict[str, Faces] = {}
+    name = "its first picture"
+    try:
+        for e, i, name in _pictures(content):
+            rows = _boxes(content["face_bbx_list"][e, 0][i, 0])
             labels = {
                 label: content[key][e, 0][i, 0].reshape(-1)
                 for label, key in zip(LABELS, lists, strict=True)
                 if key in content
             }
             for level, cells in counted.items():
-                try:
-                    if cells["file_list"][e, 0][i, 0][0] != file[0]:
-                        raise IndexError(i)
-                    labels[level] = _chosen(cells["gt_list"][e, 0][i, 0], len(rows))
-                except IndexError as error:
-                    raise FaceportError(
-                        f"{levels[level]} does not fit {path} at {name} with its {len(rows)} faces: "
-                        "the two files must be of one release"
-                    ) from error
+                where = f"{levels[level]} does not fit {path} at {name} with its {len(rows)} faces"
+                labels[level] = _counted(cells, e, i, name, len(rows), where)
             annotations[name] = make_faces(rows, labels)
+    except (IndexError, ValueError, TypeError, AttributeError) as error:
+        raise FaceportError(
+            f"{path}: is not made as the annotations of WIDER FACE are, at {name}: {error}"
+        ) from error
     return annotations
 
 
-def _chosen(positions: NDArray[np.generic], count: int) -> NDArray[np.bool_]:
+def _pictures(content: Mapping[str, Cells]) -> Iterator[tuple[int, int, str]]:
+    """Go through events and their pictures: the number of both, and the name."""
+    events, files, boxes = (content[key] for key in ("event_list", "file_list", "face_bbx_list"))
+    for e in range(_count(events, files, boxes)):
+        for i in range(_count(files[e, 0], boxes[e, 0])):
+            yield e, i, f"{_text(events[e, 0])}/{_text(files[e, 0][i, 0])}.jpg"
+
+
+def _count(*cells: Cells) -> int:
+    """Count the rows of lists that must be as long as each other."""
+    (count,) = {len(list_) for list_ in cells}
+    return count
+
+
+def _text(cell: NDArray[Any]) -> str:
+    text = cell[0]
+    if not isinstance(text, str) or not text:
+        raise TypeError(f"{text!r} is not a name")
+    return str(text)
+
+
+def _boxes(cell: NDArray[Any]) -> NDArray[np.int64]:
+    """Read rows x, y, w, h of whole pixels; one official box is -2 pixels wide, and counts."""
+    rows = np.asarray(cell, dtype=np.float64).reshape(-1, 4)
+    if not (np.abs(rows) < FARTHEST).all():
+        raise ValueError("a box with a side that is no number of pixels")
+    return rows.astype(np.int64)
+
+
+def _counted(
+    cells: Mapping[str, Cells], e: int, i: int, name: str, count: int, where: str
+) -> NDArray[np.bool_]:
+    """Read which faces of a picture a level counts, and see to it that it speaks of the same picture."""
+    try:
+        if not name.endswith(f"/{cells['file_list'][e, 0][i, 0][0]}.jpg"):
+            raise IndexError(i)
+        return _chosen(cells["gt_list"][e, 0][i, 0], count)
+    except (IndexError, ValueError, TypeError, AttributeError) as error:
+        raise FaceportError(f"{where}: the two files must be of one release") from error
+
+
+def _chosen(positions: NDArray[Any], count: int) -> NDArray[np.bool_]:
     """Turn MATLAB positions, which count from 1, into a mask."""
     mask = np.zeros(count, dtype=bool)
     if positions.size:
-        zero_based = positions.reshape(-1).astype(np.int64) - 1
-        if zero_based.min() < 0:
-            raise IndexError(zero_based.min())
-        mask[zero_based] = True
+        zero_based = positions.reshape(-1).astype(np.float64) - 1
+        if not (zero_based >= 0).all():
+            raise IndexError(positions)
+        mask[zero_based.astype(np.int64)] = True
     return mask
 
 
@@ -105,23 +146,31 @@ def _rows(path: str, name: str, rest: Iterator[tuple[int, str]]) -> NDArray[np.i
     if not line.isdecimal():
         where = f"{path}:{number}" if number else f"{path}: the file ends after {name}"
         raise FaceportError(f"{where}: expected the number of faces of {name}, found '{line[:80]}'")
-    count = int(line)
-    rows = np.zeros((count, 4 + len(LABELS)), dtype=np.int64)
+    count, width = int(line), 4 + len(LABELS)
+    rows = []
     for i in range(max(count, 1)):  # a picture without faces has one line of zeros
         number, line = next(rest, (0, ""))
         try:
             values = [int(value) for value in line.split()]
         except ValueError:
             values = []
-        if len(values) != rows.shape[1] or min(values[2:]) < 0:
+        if len(values) != width or not _sound(values):
             where = f"{path}:{number}" if number else f"{path}: the file ends too early"
             raise FaceportError(
                 f"{where}: expected face {i + 1} of {count} of {name} as 'x y w h {' '.join(LABELS)}' "
                 f"in whole numbers, found '{line[:80]}'"
             )
-        if count:
-            rows[i] = values
-    return rows
+        if not count and any(values):
+            raise FaceportError(
+                f"{path}:{number}: {name} is said to have no face, but there is '{line[:80]}'"
+            )
+        rows.append(values)
+    return np.array(rows[:count], dtype=np.int64).reshape(-1, width)
+
+
+def _sound(values: Sequence[int]) -> bool:
+    """Tell whether a box can be one, and labels are what they are: a few small numbers."""
+    return max(map(abs, values[:4])) < FARTHEST and min(values[2:]) >= 0 and max(values[4:]) < 256
 
 
 def read_subset(path: str, content: bytes, known: Annotations) -> list[str]:
