@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from faceport.archive import Archive, open_root
 from faceport.errors import FaceportError, ImageError, MissingError
 from faceport.media import decode
 from faceport.types import Faces, Image, Sample
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 class LabelledPictures(Dataset):
@@ -120,7 +122,7 @@ def lines(content: bytes) -> Iterator[tuple[int, str]]:
 
 
 def numbers(fields: Sequence[str], where: str) -> NDArray[np.float64]:
-    """Convert the fields of a line; what is not a finite number, of float32, is an error that names the line."""
+    """Convert the fields of a line; what is no finite number, as float32, is an error that names the line."""
     try:
         values = np.array(fields, dtype=np.float64)
     except ValueError as error:
@@ -143,9 +145,9 @@ def by_picture(names: Sequence[str], faces: Faces) -> dict[str, Faces]:
     return {name: faces[np.array(chosen)] for name, chosen in rows_of(names).items()}
 
 
-def rows_of(names: Sequence[str]) -> dict[str, list[int]]:
+def rows_of(names: Sequence[Name]) -> dict[Name, list[int]]:
     """List which rows are of each picture, in the order in which the pictures come first."""
-    rows: dict[str, list[int]] = {}
+    rows: dict[Name, list[int]] = {}
     for row, name in enumerate(names):
         rows.setdefault(name, []).append(row)
     return rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from faceport.archive import Archive, open_root
 from faceport.errors import FaceportError
-from faceport.labelled import LabelledPictures
+from faceport.labelled import LabelledPictures, rows_of
 from faceport.types import Faces
 
 Array = NDArray[np.float64]
+UNREADABLE = (KeyError, TypeError, ValueError, OverflowError)
 EXTRAS: dict[str, tuple[int, ...]] = {
     "center": (2,),
     "scale": (),
@@ -63,20 +64,18 @@ def parse(path: str, content: bytes) -> dict[str, Faces]:
     try:
         table = orjson.loads(content)
         names = _names(path, table["images"])
-        by_image: dict[Any, list[dict[str, Any]]] = defaultdict(list)
-        for annotation in table["annotations"]:
-            if annotation["image_id"] not in names:
-                raise FaceportError(
-                    f"{path}: annotation {annotation['id']} is of image {annotation['image_id']}, not listed"
-                )
-            if not annotation.get("iscrowd"):
-                by_image[annotation["image_id"]].append(annotation)
+        items = [item for item in table["annotations"] if not item.get("iscrowd")]
+        owners = [item["image_id"] for item in items]
+        stray = next((item for item in items if item["image_id"] not in names), None)
     except orjson.JSONDecodeError as error:
         raise FaceportError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise FaceportError(f"{path}: not a COCO annotation file: {type(error).__name__} {error}") from error
-    points = _points(path, by_image)
-    return {name: _faces(path, by_image[image], points) for image, name in names.items()}
+    if stray:
+        where = f"annotation {stray.get('id')} is of image {stray['image_id']}"
+        raise FaceportError(f"{path}: {where}, not listed")
+    faces, rows = _faces(path, items), rows_of(owners)
+    return {name: faces[np.array(rows.get(image, ()), dtype=np.intp)] for image, name in names.items()}
 
 
 def _names(path: str, images: list[dict[str, Any]]) -> dict[Any, str]:
@@ -95,11 +94,10 @@ def _names(path: str, images: list[dict[str, Any]]) -> dict[Any, str]:
     return names
 
 
-def _points(path: str, by_image: Mapping[Any, list[dict[str, Any]]]) -> int:
+def _points(path: str, items: list[dict[str, Any]]) -> int:
     """Count the landmarks, which must be as many in every annotation."""
     counts = {
         len(points) if isinstance(points := item.get("keypoints"), list) else 0: item.get("id")
-        for items in by_image.values()
         for item in items
     }
     if len(counts) == 1:
@@ -110,31 +108,34 @@ def _points(path: str, by_image: Mapping[Any, list[dict[str, Any]]]) -> int:
     raise FaceportError(f"{path}: keypoints must be x, y, v of as many landmarks everywhere; found {listed}")
 
 
-def _faces(path: str, annotations: list[dict[str, Any]], points: int) -> Faces:
-    landmarks = np.empty((len(annotations), points, 2), np.float32)
-    boxes = np.empty((len(annotations), 4), np.float32)
-    shared = [name for name in EXTRAS if annotations and all(name in item for item in annotations)]
-    extras: dict[str, list[Array]] = {name: [] for name in shared}
-    for i, item in enumerate(annotations):
-        where = f"{path}: annotation {item.get('id')}"
-        x, y, visible = _read(where, item, "keypoints", (points, 3)).T
-        left, top, width, height = _read(where, item, "bbox", (4,))
-        if width <= 0 or height <= 0:
-            raise FaceportError(f"{where}: the box has no size")
-        landmarks[i] = np.where(visible > 0, (x, y), np.nan).T
-        boxes[i] = left, top, left + width, top + height
-        for name, values in extras.items():
-            values.append(_read(where, item, name, EXTRAS[name]))
-    attributes = {name: np.array(values, np.float32) for name, values in extras.items()}
-    return Faces(boxes=boxes, landmarks=landmarks, attributes=attributes)
+def _faces(path: str, items: list[dict[str, Any]]) -> Faces:
+    x, y, visible = np.moveaxis(_column(path, items, "keypoints", (_points(path, items), 3)), 2, 0)
+    left, top, width, height = _column(path, items, "bbox", (4,)).T
+    empty = np.flatnonzero((width <= 0) | (height <= 0))
+    if len(empty):
+        raise FaceportError(f"{path}: annotation {items[empty[0]].get('id')}: the box has no size")
+    shared = [name for name in EXTRAS if all(name in item for item in items)]
+    return Faces(
+        boxes=np.stack([left, top, left + width, top + height], axis=1).astype(np.float32),
+        landmarks=np.where(visible > 0, (x, y), np.nan).transpose(1, 2, 0).astype(np.float32),
+        attributes={name: _column(path, items, name, EXTRAS[name]).astype(np.float32) for name in shared},
+    )
 
 
-def _read(where: str, item: Mapping[str, Any], key: str, shape: tuple[int, ...]) -> Array:
-    """Read numbers of a known shape; what is not a finite number, of float32, is an error."""
+def _column(path: str, items: list[dict[str, Any]], key: str, shape: tuple[int, ...]) -> Array:
+    """Read numbers of a known shape from every annotation: (n, *shape), finite as float32."""
     try:
-        values = np.array(item[key], dtype=np.float64).reshape(shape)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise FaceportError(f"{where}: {key}: {type(error).__name__} {error}") from error
-    if not (np.abs(values) <= np.finfo(np.float32).max).all():
-        raise FaceportError(f"{where}: {key}: a number is not finite")
+        values = np.array([item[key] for item in items], np.float64).reshape(len(items), *shape)
+    except UNREADABLE:
+        for item in items:  # one by one, to name the first that is wrong
+            where = f"{path}: annotation {item.get('id')}: {key}"
+            try:
+                np.array(item[key], np.float64).reshape(shape)
+            except UNREADABLE as error:
+                raise FaceportError(f"{where}: {type(error).__name__} {error}") from error
+        raise FaceportError(f"{path}: {key} is not alike in all annotations") from None
+    wrong = ~(np.abs(values) <= np.finfo(np.float32).max).reshape(len(items), -1).all(axis=1)
+    if wrong.any():
+        item = items[int(wrong.argmax())]
+        raise FaceportError(f"{path}: annotation {item.get('id')}: {key}: a number is not finite")
     return values
