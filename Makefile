@@ -15,23 +15,25 @@ export FACEPORT_CACHE ?= $(CURDIR)/.cache
 
 install: $(STAMP)
 
-# The core and every plugin with its extras, editable, in one environment.
-$(STAMP): constraints.txt core/pyproject.toml $(PLUGINS)
+# The core and every plugin with its extras, editable, in one environment; and the weights of the demo, while
+# there is a network.
+$(STAMP): constraints.txt requirements-dev.txt tools/requirements.py core/pyproject.toml $(PLUGINS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "setuptools>=77" wheel
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --requirement requirements-dev.txt \
 		--editable "core[torch,testing]" $(shell $(PYTHON) tools/requirements.py)
+	-$(BIN)/python tools/demo.py --fetch
 	touch $@
 
 demo: install
 	$(BIN)/python tools/demo.py
 
 test: install lint
-	$(BIN)/python -m pytest tests
-	$(BIN)/python -m pytest --pyargs faceport.testing -p no:cacheprovider
+	$(BIN)/python -m pytest tests -n auto
+	$(BIN)/python -m pytest --pyargs faceport.testing -p no:cacheprovider -n auto
 
 quick: install
-	$(BIN)/python -m pytest tests -m "not slow" -x
+	$(BIN)/python -m pytest tests -m "not slow" -x -n auto
 
 lint: install
 	$(BIN)/ruff check .

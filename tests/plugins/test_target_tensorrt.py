@@ -146,4 +146,4 @@ def test_types_are_read_from_what_the_engine_tells() -> None:
 
 def test_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     said = missing_without(target(), "tensorrt", monkeypatch)
-    assert "faceport-tensorrt[cu13]" in said and "pypi.nvidia.com" in said
+    assert "faceport-tensorrt[cu13]" in said and "NVIDIA's package index" in said

@@ -26,7 +26,7 @@ from faceport.runtimes import installed_version, need_calls
 from faceport.types import Tensors
 
 ENGINE = "network.engine"
-INSTALL = "pip install 'faceport-tensorrt[cu13]' --extra-index-url https://pypi.nvidia.com"
+INSTALL = "pip install 'faceport-tensorrt[cu13]', with NVIDIA's package index as an extra one"
 
 
 @dataclass(frozen=True)
