@@ -197,5 +197,20 @@ def test_a_bundle_is_not_opened_with_another_target(compiled):
         plan.build()
 
 
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("model.size=128", r"compiled with .*3, 64, 64.*, not .*3, 128, 128"),
+        ("model.weights=random", r"compiled with .*own\.pth, not random"),
+        ("model=retinaface_resnet50", r"compiled with .*mobilenet0\.25.*, not .*resnet50"),
+    ],
+)
+def test_a_bundle_is_not_opened_as_something_else(compiled, word, sentence):
+    words = ["model.weights=random"] if word.startswith("model=") else []
+    plan = make_plan(compose_config("predict", [f"artifact={compiled}", word, *words]))
+    with pytest.raises(ConfigError, match=sentence):
+        plan.build()
+
+
 def test_the_configuration_of_a_bundle_is_plain_json(compiled):
     assert json.loads((compiled / FILE).read_text())["networks"] == {"retinaface": "networks/retinaface"}

@@ -4,6 +4,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import hydra
 import pytest
 
 from faceport.compose import compose_config, split_flags, sweep
@@ -100,6 +101,35 @@ def test_one_metric_and_lists_of_them():
         composed("dataset=synthetic", "metric=[landmark,widerface_ap]")
 
 
+def test_nothing_may_be_chosen_where_something_need_not_be():
+    for word in ("detector=null", "metric=null", "~detector"):
+        assert composed("dataset=synthetic", word)["model"]["name"] == "retinaface_mobilenet"
+    config = composed("dataset=synthetic", "detector=null", "metric=null")
+    assert config["detector"] is None
+    assert not config.get("metric")
+    for word in ("target=null", "dataset=null", "~dataset"):
+        with pytest.raises(ConfigError, match=r"choose a (target|dataset): .*=NAME\. Available: "):
+            composed("dataset=synthetic", word)
+
+
+def test_a_folder_whose_name_looks_like_a_number():
+    assert composed("dataset=synthetic", "out=2024_01_15")["out"] == "2024_01_15"
+
+
+def test_only_options_of_the_verb_are_taken():
+    with pytest.raises(ConfigError, match="`faceport run` has no option 'threshold'"):
+        composed("dataset=synthetic", "threshold=0.3")
+    with pytest.raises(ConfigError, match="`faceport export` has no option 'metric'"):
+        composed("metric=landmarks", verb="export")
+
+
+def test_composing_inside_a_program_that_uses_hydra_itself():
+    with hydra.initialize_config_module("faceport.conf", version_base="1.3"):
+        assert composed("dataset=synthetic", "limit=3")["limit"] == 3
+        again = hydra.compose("run", ["model=retinaface_mobilenet", "dataset=synthetic", "limit=4"])
+        assert again.limit == 4
+
+
 def test_the_order_of_words_does_not_matter():
     one = compose_config("run", ["model.size=64", "dataset.count=2", "dataset=synthetic", *MODEL])
     assert one == composed("dataset=synthetic", "dataset.count=2", "model.size=64")
@@ -189,7 +219,7 @@ def test_words_win_over_the_experiment(experiments):
 
 
 def test_an_experiment_that_does_not_exist(experiments):
-    with pytest.raises(ConfigError, match="experiment/smal.*small"):
+    with pytest.raises(ConfigError, match=r"no .*conf/experiment/smal\.yaml\. Did you mean small"):
         compose_config("run", ["experiment=smal"])
 
 
@@ -214,6 +244,17 @@ def test_a_sweep_over_names_by_pattern_and_numbers_by_range(experiments):
     found = jobs("experiment=small", "model=glob(retinaface_*)", "batch_size=range(1,3)")
     names = ["retinaface_mobilenet", "retinaface_resnet50"]
     assert found == [(name, "torch", size) for name in names for size in (1, 2)]
+
+
+def test_a_sweep_with_and_without_a_detector(experiments):
+    found = []
+    sweep(
+        "run",
+        ["-m", "experiment=small", "detector=null,mtcnn"],
+        lambda config: found.append(config["detector"]),
+    )
+    assert found[0] is None
+    assert found[1]["name"] == "mtcnn"
 
 
 def test_a_sweep_may_stand_in_an_experiment(experiments):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from faceport.api import Artifact, Model, Target
+from faceport.api import Artifact, Model, Network, Target
 from faceport.build import Built, open_artifacts
 from faceport.errors import ConfigError, MissingError, suggest
 from faceport.store import disk_errors, read_entry, write_atomically
@@ -100,5 +100,24 @@ def open_bundle(bundle: Bundle, model: Model, target: Target, target_name: str) 
         ]
         if wrong:
             raise MissingError(f"{entry.path / wrong[0]} is missing or cut short: copy or compile it again")
+        difference = _difference(network, entry.manifest)
+        if difference:
+            raise ConfigError(
+                f"{bundle.path} does not fit the model as it is configured: network '{name}' was compiled "
+                f"with {difference}. Leave the option away, or compile again"
+            )
         artifacts[name] = Artifact(entry.path, network, entry.manifest)
     return open_artifacts(target, artifacts)
+
+
+def _difference(network: Network, manifest: Mapping[str, Any]) -> str:
+    """Say in what a network is another one than that which was compiled; empty when it is the same."""
+    made = manifest.get("recipe", {}).get("network", {})
+    asked = {
+        "options": dict(network.options),
+        "inputs": [str(spec) for spec in network.inputs],
+        "outputs": [str(spec) for spec in network.outputs],
+    }
+    pairs = [(made.get(what), value) for what, value in json.loads(json.dumps(asked, default=str)).items()]
+    pairs.append((manifest.get("weights", {}).get("source"), str(network.onnx or network.weights)))
+    return next((f"{one}, not {other}" for one, other in pairs if one is not None and one != other), "")

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra import compose, initialize_config_module
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -21,11 +24,12 @@ from omegaconf.errors import OmegaConfBaseException
 
 from faceport.bundle import read_bundle
 from faceport.errors import ConfigError, suggest
-from faceport.plan import CALIBRATION, GROUPS, CalibrationOptions, RunOptions
-from faceport.plugins import KINDS, installed
+from faceport.plan import CALIBRATION, GROUPS, CalibrationOptions
+from faceport.plugins import KINDS, installed, read_yaml
 
 CONFIG_MODULE = "faceport.conf"
 CALIBRATION_GROUP = f"{CALIBRATION}/dataset"
+NOTHING = "null"  # Hydra's command line cannot choose nothing, so nothing has a name
 VALUE_FLAGS = ("--cfg", "-c", "--package", "-p", "--config-dir", "-cd", "--info", "-i")
 _OVERRIDE = re.compile(r"^(?P<sign>\+\+|\+|~)?(?P<key>[\w./@-]+)(?P<rest>=(?P<value>.*))?$", re.DOTALL)
 _lock = threading.Lock()  # Hydra keeps global state while it composes
@@ -46,6 +50,8 @@ def register_choices() -> None:
         )
     for name, choice in index.detectors().items():
         store.store(group="detector", name=name, node=choice.options, package="detector", provider="faceport")
+    for group in ("detector", "metric", CALIBRATION_GROUP):  # those that need not be chosen
+        store.store(group=group, name=NOTHING, node={}, package=group.replace("/", "."), provider="faceport")
 
 
 def _anywhere(entry: Mapping[str, str]) -> dict[str, str]:
@@ -59,11 +65,21 @@ def compose_config(verb: str, overrides: Iterable[str]) -> dict[str, Any]:
     with _lock:
         register_choices()
         try:
-            with initialize_config_module(CONFIG_MODULE, version_base="1.3", job_name="faceport"):
+            with _own_hydra(), initialize_config_module(CONFIG_MODULE, version_base="1.3"):
                 config = compose(verb, words, return_hydra_config=True)
                 return plain(config, config.hydra.runtime.choices)
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(explain(error)) from error
+
+
+@contextmanager
+def _own_hydra() -> Iterator[None]:
+    """Put aside the Hydra of a program that calls us from inside its own task."""
+    outer, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().hydra = outer
 
 
 def plain(config: DictConfig, choices: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,9 +87,13 @@ def plain(config: DictConfig, choices: Mapping[str, Any]) -> dict[str, Any]:
     content = OmegaConf.to_container(OmegaConf.masked_copy(config, _keys(config)), resolve=True)
     assert isinstance(content, dict)
     for group in ("model", "detector", "target", "dataset"):
-        if content.get(group) is not None and choices.get(group):
+        if choices.get(group) == NOTHING:
+            content[group] = None
+        elif content.get(group) is not None and choices.get(group):
             content[group] = {"name": choices[group], **content[group]}
-    if choices.get(CALIBRATION_GROUP):
+    if choices.get(CALIBRATION_GROUP) == NOTHING:
+        content[CALIBRATION].pop("dataset", None)
+    elif choices.get(CALIBRATION_GROUP):
         content[CALIBRATION]["dataset"] = {
             "name": choices[CALIBRATION_GROUP],
             **content[CALIBRATION]["dataset"],
@@ -94,8 +114,10 @@ def prepare(verb: str, overrides: Iterable[str]) -> list[str]:
     """Check the words of a command line against what is installed, and complete them."""
     words = list(overrides)
     local = Path.cwd() / "conf"
-    if (local / "experiment").is_dir() and not any("hydra.searchpath" in word for word in words):
-        words.append(f"hydra.searchpath=[file://{local}]")
+    if not any("hydra.searchpath" in word for word in words):
+        _check_experiments(local / "experiment", words)
+        if (local / "experiment").is_dir():
+            words.append(f"hydra.searchpath=[file://{local}]")
     bundle = next((word.partition("=")[2] for word in words if word.startswith("artifact=")), "")
     if bundle and bundle != "null":
         words = _bundle_words(Path(bundle), words) + words
@@ -139,6 +161,7 @@ def _prepared(verb: str, word: str) -> str:
     head = key.partition(".")[0].lstrip("/")
     if head in ("hydra", "experiment"):
         return word
+    groups, options = _offers(verb)
     if key == CALIBRATION_GROUP.replace("/", "."):
         key = CALIBRATION_GROUP
         for name in _names(value):
@@ -146,16 +169,21 @@ def _prepared(verb: str, word: str) -> str:
     elif head == CALIBRATION:
         _check_calibration(key)
         sign = sign or "++"
-    elif head not in GROUPS:
-        known = [item.name for item in fields(RunOptions)]
-        if key not in known and not sign:
-            raise ConfigError(f"there is no option '{key}'. {suggest(key, [*GROUPS, *known])}")
+    elif head not in groups:
+        if key not in options:
+            raise ConfigError(f"`faceport {verb}` has no option '{key}'. {suggest(key, [*groups, *options])}")
     elif key == head:
+        if groups[head] and (sign == "~" or NOTHING in _names(value)):
+            raise ConfigError(choose(head))
         for name in _names(value):
             _check_choice(head, name)
     elif not sign:
         sign = "++"  # whether the key exists is told better by the plugin's own types
+    if key in (*GROUPS, CALIBRATION_GROUP):
+        value = re.sub(r"(?<![\w'\"])null(?![\w'\"])", f"'{NOTHING}'", value)
     text = f"{sign}{key}={value}" if match["rest"] is not None else word
+    if re.fullmatch(r"\d+(_\d+)+", value):
+        return f"{sign}{key}='{value}'"  # a folder such as 2024_01, which Hydra would take for a number
     try:
         OverridesParser.create().parse_override(text)
     except HydraException:
@@ -169,6 +197,24 @@ def _check_calibration(key: str) -> None:
         raise ConfigError(f"there is no option '{key}'. {suggest(key, known)}")
 
 
+@lru_cache
+def _offers(verb: str) -> tuple[Mapping[str, Any], Sequence[str]]:
+    """Read which groups, with their defaults, and which options a verb takes."""
+    content = read_yaml(Path(__file__).with_name("conf") / f"{verb}.yaml")
+    defaults = [item for entry in content["defaults"] if isinstance(entry, dict) for item in entry.items()]
+    groups = {key: name for key, name in defaults if key in GROUPS}
+    return groups, [key for key in content if key not in ("defaults", "hydra")]
+
+
+def _check_experiments(folder: Path, words: Iterable[str]) -> None:
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    for word in words:
+        key, _, value = word.lstrip("+").partition("=")
+        for name in _names(value) if key == "experiment" else ():
+            if name not in (*known, NOTHING):
+                raise ConfigError(f"there is no {folder / name}.yaml. {suggest(name, known)}")
+
+
 def _names(value: str) -> list[str]:
     """List the plain names in a choice such as a, a,b or [a,b]; patterns and sweeps are Hydra's business."""
     parts = value.strip("[]").split(",")
@@ -176,7 +222,7 @@ def _names(value: str) -> list[str]:
 
 
 def _check_choice(group: str, name: str) -> None:
-    if name in ("null", "???"):
+    if name in (NOTHING, "???"):
         return
     index = installed()
     if group == "detector":
@@ -187,15 +233,19 @@ def _check_choice(group: str, name: str) -> None:
         index.find(group, name)
 
 
+def choose(group: str) -> str:
+    """Ask for a choice."""
+    index = installed()
+    known = index.detectors() if group == "detector" else index.choices(group)
+    return f"choose a {group}: {group}=NAME. {suggest('', known)}"
+
+
 def explain(error: Exception) -> str:
     """Shorten what Hydra says to what the user can act on."""
     text = str(error).strip()
     chosen = re.match(r"You must specify '(\w+)'", text)
     if chosen:
-        group = chosen[1]
-        index = installed()
-        known = index.detectors() if group == "detector" else index.choices(group)
-        return f"choose a {group}: {group}=NAME. {suggest('', known)}"
+        return choose(chosen[1])
     lines = [line.strip() for line in text.splitlines() if line.strip() and "HYDRA_FULL_ERROR" not in line]
     return " ".join(lines)
 
