@@ -216,7 +216,14 @@ class _Flow:
         network = batches[0].network
         inputs = [batch.inputs() for batch in batches]
         before = perf_counter()
-        outputs = self.engine.sessions[network].run_many(inputs)
+        try:
+            outputs = self.engine.sessions[network].run_many(inputs)
+        except FaceportError:
+            raise
+        except Exception as error:
+            raise FaceportError(
+                f"network '{network}' failed on a batch of {batches[0].size}: {type(error).__name__}: {error}"
+            ) from error
         spent = perf_counter() - before
         self.engine.stages.add(f"network:{network}", spent, sum(batch.size for batch in batches))
         complete = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import threading
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from faceport.options import literals
 from faceport.types import Array, Tensors
 
 WRAPPERS = ("state_dict", "model", "model_state_dict", "net_state_dict", "net", "params")
+_one_generator = threading.Lock()  # torch draws the weights of all threads from the same one
 IGNORED = "num_batches_tracked"  # a counter that old checkpoints lack
 
 
@@ -27,7 +29,7 @@ def load_module(network: Network) -> nn.Module:
         raise FaceportError(f"network '{network.name}' exists as ONNX only: {network.onnx}")
     checkpoint = network.checkpoint
     if checkpoint.path is None:
-        with torch.random.fork_rng(devices=[]):
+        with _one_generator, torch.random.fork_rng(devices=[]):
             torch.manual_seed(checkpoint.seed or 0)
             return network.build().eval()
     state = read_state_dict(checkpoint.path)

@@ -18,7 +18,7 @@ from faceport.predictions import PredictionFile, read_predictions
 from faceport.progress import progress
 from faceport.record import FILE as RECORD
 from faceport.record import artifact_facts, host_facts, read_record, version_facts, write_record
-from faceport.store import digest, read_entry, write_atomically
+from faceport.store import digest, disk_errors, read_entry, write_atomically
 from faceport.types import Prediction
 from faceport.verbs.keep import keep_within_budget
 from faceport.verbs.pairing import Pairing
@@ -33,6 +33,9 @@ def run(config: Mapping[str, Any], keep_finished: bool = False) -> dict[str, Any
     """Run what the configuration says; a finished run is kept when asked for and still true."""
     plan = make_plan(config)
     folder = run_folder(config)
+    if plan.options.record:
+        with disk_errors(Path(plan.options.record)):  # known before the work rather than after it
+            Path(plan.options.record).parent.mkdir(parents=True, exist_ok=True)
     mark = fingerprint(plan)
     known = (folder / STATE).read_text() if (folder / STATE).is_file() else ""
     record = read_record(folder / RECORD)
