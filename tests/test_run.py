@@ -31,6 +31,7 @@ def test_a_run_leaves_one_whole_record(folder):
     assert record["samples"]["predicted"] == 6
     assert record["weights"]["retinaface"] == {"source": "random", "random": True, "seed": 0}
     assert "random: its accuracy means nothing" in said
+    assert "widerface_ap (WIDER FACE v1, IoU 0.5)" in said
     assert record["parity"]["retinaface"]["outputs"]["loc"]["max_rel"] < 1e-4
     assert record["artifacts"]["retinaface"]["runs_as"]["device"] == "CPU"
     assert {"faceport-retinaface", "faceport-onnxruntime", "faceport-synthetic"} <= record["versions"].keys()

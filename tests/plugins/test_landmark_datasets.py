@@ -270,8 +270,19 @@ def test_cofw_that_is_not_cofw(tmp_path, broken: str, reason: str):
         len(Cofw(CofwOptions(root=str(tmp_path))))
 
 
+def test_cofw_in_a_zip(tmp_path):
+    write_cofw(tmp_path / "COFW_test_color.mat")
+    with zipfile.ZipFile(tmp_path / "COFW_color.zip", "w") as archive:
+        archive.write(tmp_path / "COFW_test_color.mat", "deep/within/COFW_test_color.mat")
+        archive.writestr("README", "")
+    packed = list(Cofw(CofwOptions(root=str(tmp_path / "COFW_color.zip"))))
+    for one, other in zip(packed, Cofw(CofwOptions(root=str(tmp_path))), strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
+        np.testing.assert_array_equal(one.truth.landmarks, other.truth.landmarks)
+
+
 def test_cofw_that_is_missing_or_damaged(tmp_path):
-    with pytest.raises(MissingError, match=r"COFW_test_color\.mat\. COFW is free for research only"):
+    with pytest.raises(MissingError, match=r"no COFW_test_color\.mat in .* COFW is free for research only"):
         len(Cofw(CofwOptions(root=str(tmp_path))))
     write(tmp_path / "COFW_test_color.mat", b"MATLAB 7.3 MAT-file, cut off")
     with pytest.raises(FaceportError, match="is damaged"):

@@ -39,8 +39,16 @@ def summarise(records: Sequence[Mapping[str, Any]]) -> Summary:
                 _status(record, reasons),
             )
         )
-    notes = dict.fromkeys(note for record in records for note in record.get("notes", ()))
+    notes = dict.fromkeys(
+        note for record in records for note in (*protocols(record), *record.get("notes", ()))
+    )
     return Summary((*varied, *shown, "per second", "status"), tuple(rows), tuple(reasons), tuple(notes))
+
+
+def protocols(record: Mapping[str, Any]) -> list[str]:
+    """Say by which protocols the numbers of a record were made: of the data, and of each metric."""
+    named = {"data": record.get("data", {}), **record.get("metrics", {})}
+    return [f"{name} by protocol {part['protocol']}" for name, part in named.items() if "protocol" in part]
 
 
 def markdown(found: Summary) -> str:

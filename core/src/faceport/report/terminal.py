@@ -26,6 +26,8 @@ def show_run(record: Mapping[str, Any]) -> None:
     config = record["config"]
     names = [f"{kind}={config[kind]['name']}" for kind in _GROUPS if config.get(kind)]
     out.print(Text(" ".join(names), style="bold"))
+    if "protocol" in record.get("data", {}):
+        out.print(Text(f"data: {record['data']['protocol']}"))
     if record.get("kept"):
         out.print("kept from an earlier run (fresh=true runs it again)")
     _show_metrics(out, record.get("metrics", {}))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -42,8 +42,8 @@ class Cofw(LabelledPictures):
     calibration = MappingProxyType({"split": "train"})
     get = (
         "COFW is free for research only: take COFW_color.zip from "
-        "https://data.caltech.edu/records/bc0bf-nc666, unpack it and say "
-        "dataset.root=FOLDER, the one with COFW_test_color.mat"
+        "https://data.caltech.edu/records/bc0bf-nc666 and say dataset.root=COFW_color.zip, or FOLDER if you "
+        "unpacked it"
     )
 
     @cached_property
@@ -51,13 +51,19 @@ class Cofw(LabelledPictures):
         """Open the file."""
         import h5py
 
-        path = Path(self.options.root).expanduser() / FILES[self.options.split][0]
-        if not path.is_file():
-            raise self.absent(f"there is no {path}")
+        path = self.root.path / self.found
         try:
-            return h5py.File(path)
+            # Out of an archive it is read into memory: HDF5 jumps about in its files.
+            return h5py.File(path if path.is_file() else io.BytesIO(self.root.read(self.found)))
         except OSError as error:
             raise FaceportError(f"{path} is damaged, or no MATLAB 7.3 file: {error}") from error
+
+    @cached_property
+    def found(self) -> str:
+        """Find the file, however deep the published archive hides it."""
+        wanted = FILES[self.options.split][0]
+        names = (name for name in self.root.names() if name.rpartition("/")[2] == wanted)
+        return next(names, "") or self.annotation(wanted)
 
     @cached_property
     def labels(self) -> Mapping[str, Faces]:
@@ -66,15 +72,15 @@ class Cofw(LabelledPictures):
         names = [f"{name}{key}" for name in ("phis", "bboxes", "Is")]
         absent = [name for name in names if name not in self.content]
         if absent:
-            raise FaceportError(f"{self.content.filename} has no {', '.join(absent)}: not a file of COFW")
+            raise FaceportError(f"{self.found} has no {', '.join(absent)}: not a file of COFW")
         rows, boxes, pictures = map(self.table, names)
         if rows.shape[1:] != (3 * POINTS,) or boxes.shape != (len(rows), 4) or len(pictures) != len(rows):
             raise FaceportError(
-                f"{self.content.filename}: expected {3 * POINTS} numbers, a box and a picture for each face, "
+                f"{self.found}: expected {3 * POINTS} numbers, a box and a picture for each face, "
                 f"found shapes {rows.shape}, {boxes.shape}, {pictures.shape}"
             )
         if not (np.isfinite(rows).all() and np.isfinite(boxes).all() and (boxes[:, 2:] > 0).all()):
-            raise FaceportError(f"{self.content.filename}: a landmark is not finite, or a box has no size")
+            raise FaceportError(f"{self.found}: a landmark is not finite, or a box has no size")
         points = rows.reshape(-1, 3, POINTS)
         landmarks = points[:, :2].transpose(0, 2, 1).astype(np.float32)
         boxes = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1).astype(np.float32)
@@ -88,18 +94,16 @@ class Cofw(LabelledPictures):
 
         item = self.content[name]
         if not isinstance(item, h5py.Dataset):
-            raise FaceportError(f"{self.content.filename}: {name} is no array: not a file of COFW")
+            raise FaceportError(f"{self.found}: {name} is no array: not a file of COFW")
         pointing = h5py.check_ref_dtype(item.dtype) is not None
         if pointing != name.startswith("Is") or not (pointing or item.dtype.kind in "fiu"):
-            raise FaceportError(
-                f"{self.content.filename}: {name} is made of {item.dtype}: not a file of COFW"
-            )
+            raise FaceportError(f"{self.found}: {name} is made of {item.dtype}: not a file of COFW")
         try:
             return np.asarray(
                 item[()]
             ).T  # MATLAB stores columns first: what it calls (n, 87) is read as (87, n)
         except OSError as error:
-            raise FaceportError(f"{self.content.filename} is damaged: {error}") from error
+            raise FaceportError(f"{self.found} is damaged: {error}") from error
 
     def read(self, sample: str) -> Image:
         """Take a picture out of the file; some are grey."""
@@ -107,7 +111,7 @@ class Cofw(LabelledPictures):
         try:
             pixels = self.content[references[0, int(sample.rpartition("/")[2]) - 1]][()].T
         except (OSError, ValueError) as error:
-            raise ImageError(f"{sample}: cannot be read from {self.content.filename}: {error}") from error
+            raise ImageError(f"{sample}: cannot be read from {self.found}: {error}") from error
         image = np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
         return np.ascontiguousarray(image, dtype=np.uint8)
 

@@ -16,6 +16,8 @@ from faceport.types import Faces
 from faceport_agreement.compare import compared
 from faceport_agreement.differences import differences
 
+VERSION = 1  # of the protocol: raised when the same predictions and options give another number
+
 
 @dataclass(frozen=True)
 class AgreementOptions:
@@ -44,7 +46,8 @@ class Agreement(Metric):
         # Sorted, so that shards give the same sums to the last bit whatever the order they are read in.
         both = sorted(beside(items, options.reference), key=lambda three: three[0])
         pictures = [compared(found, wanted, options.iou, options.threshold) for _, found, wanted in both]
-        counts = {
+        counts: dict[str, Any] = {
+            "protocol": f"{options.reference or 'fp32 reference'} v{VERSION}, IoU {options.iou:g}",
             "pictures": len(pictures),
             "faces": sum(len(picture.wanted) for picture in pictures),
             "paired": sum(len(picture.pairs.found) for picture in pictures),
@@ -54,7 +57,7 @@ class Agreement(Metric):
                 "metric agreement: the reference has no face in these pictures of at least the score "
                 f"{options.threshold} (metric.agreement.threshold)"
             )
-        result: dict[str, Any] = counts | differences(pictures, options.threshold)
+        result = counts | differences(pictures, options.threshold)
         if options.bootstrap:
             result["interval"] = bootstrap(
                 lambda drawn: differences([pictures[i] for i in drawn], options.threshold, drawn=True),

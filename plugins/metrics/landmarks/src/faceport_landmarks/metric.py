@@ -26,6 +26,8 @@ from faceport_landmarks.nme import (
     point_errors,
 )
 
+VERSION = 1  # of the protocol: raised when the same predictions and options give another number
+
 
 @dataclass(frozen=True)
 class LandmarkOptions:
@@ -57,7 +59,9 @@ class Landmarks(Metric):
         points = self.errors(faces)
         errors = np.full(len(faces.found), np.inf)
         errors[faces.found] = labelled_mean(points, axis=1)
-        result: dict[str, Any] = self.summary(errors)
+        space = ", space of the box" if options.space == "box" else ""
+        protocol = f"{options.protocol} v{VERSION}, {options.norm}{space}"
+        result: dict[str, Any] = {"protocol": protocol, **self.summary(errors)}
         result |= {"faces": len(errors), "not_found": int((~faces.found).sum())}
         if options.subsets:
             result["subsets"] = {

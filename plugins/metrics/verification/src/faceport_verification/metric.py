@@ -16,6 +16,8 @@ from faceport_verification.folds import Array, Distance, Mask, Protocol, distanc
 from faceport_verification.pairs import collect
 from faceport_verification.roc import area, equal_error_rate, roc, tar_at_far
 
+VERSION = 1  # of the protocol: raised when the same predictions and options give another number
+
 
 @dataclass(frozen=True)
 class VerificationOptions:
@@ -63,6 +65,7 @@ class Verification(Metric):
             over_folds, (folds.accuracy, folds.val, folds.far)
         )
         result: dict[str, Any] = {
+            "protocol": f"{options.protocol} v{VERSION}, {options.distance}, {options.folds} folds",
             "accuracy": accuracy,
             "accuracy_std": accuracy_std,
             "val": val,
@@ -72,6 +75,7 @@ class Verification(Metric):
             "eer": equal_error_rate(curve),
             "tar_at_far": {f"{far:g}": tar_at_far(curve, far) for far in options.fars},
             "pairs": len(pairs.same),
+            "different_pairs": curve.negatives,
             "missing_pairs": pairs.missing,
         }
         if options.per_fold:

@@ -21,6 +21,8 @@ from faceport_widerface_metric.average_precision import (
 )
 from faceport_widerface_metric.tables import ap_by_event, ap_by_height, ap_by_iou
 
+VERSION = 1  # of the protocol: raised when the same predictions and options give another number
+
 
 @dataclass(frozen=True)
 class WiderFaceOptions:
@@ -56,7 +58,8 @@ class WiderFaceAP(Metric):
         whole, every = list(matches.values()), list(images.values())
         binned = sort_into_bins(whole, options.thresholds)
         curves = sample_curves(binned)
-        result: dict[str, Any] = dict(zip(levels, areas(curves), strict=True))
+        result: dict[str, Any] = {"protocol": f"WIDER FACE v{VERSION}, IoU {options.iou:g}"}
+        result |= dict(zip(levels, areas(curves), strict=True))
         if options.curves:
             result["curves"] = {
                 level: {"precision": p, "recall": r}

@@ -1,0 +1,34 @@
+"""Tables of many records."""
+
+from faceport.report.summary import summarise
+
+
+def record(norm: str, nme: float) -> dict:
+    return {
+        "status": "done",
+        "config": {"model": {"name": "pipnet"}, "metric": {"landmarks": {"norm": norm}}},
+        "data": {"protocol": "WFLW test"},
+        "metrics": {"landmarks": {"protocol": f"pipnet v1, {norm}", "nme": nme, "faces": 10}, "latency": {}},
+        "notes": ["weights are random"],
+    }
+
+
+def test_every_protocol_is_named():
+    found = summarise(
+        [record("inter_ocular", 0.05), record("inter_pupil", 0.07), record("inter_ocular", 0.06)]
+    )
+    assert found.columns == ("metric.landmarks.norm", "landmarks.nme", "per second", "status")
+    assert found.rows[1] == ("inter_pupil", "0.0700", "", "done")
+    assert found.notes == (
+        "data by protocol WFLW test",
+        "landmarks by protocol pipnet v1, inter_ocular",
+        "weights are random",
+        "landmarks by protocol pipnet v1, inter_pupil",
+    )
+
+
+def test_failures_have_no_protocol():
+    failed = {"status": "failed", "reason": "no torch", "config": {}}
+    found = summarise([failed, failed])
+    assert found.reasons == ("no torch",)
+    assert found.notes == ()
