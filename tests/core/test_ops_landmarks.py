@@ -67,6 +67,25 @@ def test_98_read_as_68_lies_where_68_lie(real_dir):
     assert np.linalg.norm(residual, axis=1).max() < 0.05  # of the face's width, after an affine fit
 
 
+def test_labelled_faces_read_as_68_look_like_68(real_dir):
+    text = (real_dir / "pipnet" / "meanface" / "data_300W" / "meanface.txt").read_text()
+    mean68 = np.array(text.split(), float).reshape(68, 2)
+
+    def apart(face: np.ndarray, mean: np.ndarray) -> float:
+        design = np.column_stack([face, np.ones(68)])
+        return np.linalg.norm(design @ np.linalg.lstsq(design, mean, rcond=None)[0] - mean, axis=1).mean()
+
+    def faces(folder: str, points: int) -> np.ndarray:
+        table = json.loads((real_dir / "mmpose" / folder / f"test_{folder}.json").read_text())
+        rows = [item["keypoints"] for item in table["annotations"]]
+        return np.array(rows, float).reshape(-1, points, 3)[..., :2]
+
+    own = max(apart(face, mean68) for face in faces("300w", 68))
+    for face in convert(faces("wflw", 98), 68):
+        assert apart(face, mean68) < 1.5 * own, "no farther from the mean face than faces of that set are"
+        assert apart(face, np.roll(mean68, 1, axis=0)) > 2 * apart(face, mean68)
+
+
 def test_what_is_not_known():
     with pytest.raises(FaceportError, match=r"5 landmarks cannot be read as 68; what can be: .*98 to 68"):
         convert(np.zeros((1, 5, 2)), 68)
