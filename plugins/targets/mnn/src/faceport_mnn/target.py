@@ -42,7 +42,7 @@ class MnnOptions:
     exclude: list[str] = field(default_factory=list)  # int8: ONNX nodes that stay in float
     accuracy_budget: float | None = None
     range: Literal["admm", "kl"] = "admm"
-    samples: int = 32
+    samples: int = 8  # ADMM wants one batch, and takes its time
 
     def __post_init__(self) -> None:
         if self.winograd is not None and self.winograd not in range(4):
