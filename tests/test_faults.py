@@ -81,7 +81,7 @@ def test_a_missing_dataset_says_where_to_get_it_its_licence_and_where_to_put_it(
     assert re.match(rf"there is no .*{kind}", sentence)
     assert re.search(r"https?://\S+\.\w+/", sentence), "where to get it"
     assert "research only" in sentence, "its licence"
-    assert re.search(r"say dataset\.root=FOLDER", sentence), "where to put it"
+    assert re.search(r"say dataset\.root=(FOLDER|\w+\.zip)", sentence), "where to put it"
 
 
 def test_a_run_on_a_missing_dataset_is_one_sentence(tmp_path):
