@@ -3,7 +3,7 @@
 The bare loop calls the very session that the engine uses, from as many threads as it has streams. Rounds
 alternate; only ratios are printed: 1.00 is as fast as the bare runtime.
 
-    python benchmarks/targets.py [--size 320] [--rounds 7] [--calls 24] [TARGET ...]
+    python benchmarks/targets.py [--size 640] [--rounds 7] [--calls 40] [TARGET ...]
 """
 
 from __future__ import annotations
@@ -91,9 +91,9 @@ def main() -> None:
     """Measure every target."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("targets", nargs="*")
-    parser.add_argument("--size", type=int, default=320)
+    parser.add_argument("--size", type=int, default=640)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--calls", type=int, default=24)
+    parser.add_argument("--calls", type=int, default=40)
     options = parser.parse_args()
     for name in options.targets or [n for n in sorted(installed().choices("target")) if n not in SLOW]:
         try:
