@@ -3,7 +3,7 @@
 The loops use the very functions, session and thread counts that the engine uses. Blocks of pictures alternate
 between all candidates, so that a drifting machine hits all alike; only ratios are printed.
 
-    python benchmarks/engine.py [--pictures 500] [--repeats 4]
+    python benchmarks/engine.py [--pictures 500] [--repeats 3] [--block 250]
 """
 
 from __future__ import annotations
@@ -163,8 +163,8 @@ def main() -> None:
     """Measure everything."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=500)
-    parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("--block", type=int, default=50)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--block", type=int, default=250)
     options = parser.parse_args()
     pictures = jpegs(options.pictures)
     for setting in settings():

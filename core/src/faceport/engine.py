@@ -12,7 +12,8 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -24,6 +25,7 @@ from faceport.types import Call, Faces, Prediction, Sample, Tensors
 
 OFFLINE_WINDOW = 256  # most samples in flight for a target that runs from files
 Recorder = Callable[[str, Tensors], None]
+Task = Callable[[], Any]  # may give the task to do next
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class _Flight:
     single: bool = True  # whether the last yield was one call or a list
     waiting: int = 0  # calls whose outputs have not come
     answers: list[Tensors | None] | None = None
+    spent: list[tuple[str, float]] = field(default_factory=list)  # seconds by stage
 
 
 class Engine:
@@ -157,8 +160,9 @@ class _Flow:
 
     def _work(self) -> None:
         try:
-            while task := self._next_task():
-                task()
+            task = self._next_task()
+            while task:
+                task = task() or self._next_task()
         except BaseException as error:
             with self.work:
                 self.failure = self.failure or error
@@ -166,29 +170,35 @@ class _Flow:
                 self.work.notify_all()
                 self.output.notify()
 
-    def _next_task(self) -> Callable[[], None] | None:
-        """Choose what is most advanced; wait when there is nothing to do."""
+    def _next_task(self) -> Task | None:
+        """Choose what to do, waiting while there is nothing."""
         with self.work:
             while not self.stopped:
-                full = self.started - self.emitted >= self.limit
-                batches = self._take_batches(whole=True)
-                if batches:
-                    return lambda: self._run(batches)
-                if self.resumable:
-                    flight, answer = self.resumable.popleft()
-                    self.feeding += 1
-                    return lambda: self._resume(flight, answer)
-                if not (full or self.exhausted):
-                    self.started += 1
-                    self.feeding += 1
-                    return self._start
-                if full or not self.feeding:
-                    batches = self._take_batches(whole=False)
-                    if batches:
-                        return lambda: self._run(batches)
-                if self._finished():
-                    return None
+                task = self._choose()
+                if task or self._finished():
+                    return task
                 self.work.wait()
+        return None
+
+    def _choose(self) -> Task | None:
+        """Choose what is most advanced, with the lock held; tasks call it before they let go of it."""
+        if self.stopped:
+            return None
+        full = self.started - self.emitted >= self.limit
+        batches = self._take_batches(whole=True)
+        if batches:
+            return partial(self._run, batches)
+        if self.resumable:
+            self.feeding += 1
+            return partial(self._resume, *self.resumable.popleft())
+        if not (full or self.exhausted):
+            self.started += 1
+            self.feeding += 1
+            return self._start
+        if full or not self.feeding:
+            batches = self._take_batches(whole=False)
+            if batches:
+                return partial(self._run, batches)
         return None
 
     def _take_batches(self, whole: bool) -> list[Batch]:
@@ -212,7 +222,7 @@ class _Flow:
         self.running[key[0]] += 1
         return batches
 
-    def _run(self, batches: list[Batch]) -> None:
+    def _run(self, batches: list[Batch]) -> Task | None:
         network = batches[0].network
         inputs = [batch.inputs() for batch in batches]
         before = perf_counter()
@@ -236,6 +246,7 @@ class _Flow:
             for pending in complete:
                 self._answer(pending)
             self.work.notify_all()
+            return self._choose()
 
     def _answer(self, pending: Pending) -> None:
         flight, slot = pending.owner
@@ -244,7 +255,7 @@ class _Flow:
         if not flight.waiting:
             self.resumable.append((flight, flight.answers[0] if flight.single else flight.answers))
 
-    def _start(self) -> None:
+    def _start(self) -> Task | None:
         with self.source:  # one sample at a time, so that they are numbered in their order
             begun = perf_counter()
             sample = next(self.samples, None)
@@ -253,7 +264,7 @@ class _Flow:
             self.read += 1
         if sample is None:
             self._no_more()
-            return
+            return None
         # Our own copy of the sample: its decoded picture dies with the flight.
         flight = _Flight(index, replace(sample), begun)
         before = perf_counter()
@@ -262,17 +273,16 @@ class _Flow:
         except ImageError as error:
             if self.engine.settings.strict:
                 raise FaceportError(f"{error} (strict=true stops at it)") from error
-            self._finish(flight, Prediction(sample.id, Faces(), str(error)))
-            return
-        self.engine.stages.add("decode", read + perf_counter() - before)
+            return self._finish(flight, Prediction(sample.id, Faces(), str(error)))
+        flight.spent.append(("decode", read + perf_counter() - before))
         flight.steps = self.engine.model.predict(flight.sample)
-        self._step(flight, "preprocess", next)
+        return self._step(flight, "preprocess", next)
 
-    def _resume(self, flight: _Flight, answer: Any) -> None:
+    def _resume(self, flight: _Flight, answer: Any) -> Task | None:
         flight.answers = None
-        self._step(flight, "postprocess", lambda steps: steps.send(answer))
+        return self._step(flight, "postprocess", lambda steps: steps.send(answer))
 
-    def _step(self, flight: _Flight, stage: str, step: Callable[[Steps], Any]) -> None:
+    def _step(self, flight: _Flight, stage: str, step: Callable[[Steps], Any]) -> Task | None:
         """Advance a generator to its next calls or its end."""
         assert flight.steps is not None
         before = perf_counter()
@@ -280,10 +290,9 @@ class _Flow:
             calls = step(flight.steps)
         except StopIteration as stop:
             now = perf_counter()
-            self.engine.stages.add(stage, now - before)
-            self.engine.stages.add(TOTAL, now - flight.begun)
-            self._finish(flight, Prediction(flight.sample.id, _faces(stop.value)))
-            return
+            flight.spent += ((stage, now - before), (TOTAL, now - flight.begun))
+            self.engine.stages.add_all(flight.spent)
+            return self._finish(flight, Prediction(flight.sample.id, _faces(stop.value)))
         except FaceportError:
             raise
         except Exception as error:
@@ -291,7 +300,7 @@ class _Flow:
                 f"{type(self.engine.model).__name__} failed on sample '{flight.sample.id}': "
                 f"{type(error).__name__}: {error}"
             ) from error
-        self.engine.stages.add(stage, perf_counter() - before)
+        flight.spent.append((stage, perf_counter() - before))
         listed = _listed(calls, self.engine.sessions)
         if self.engine.record:
             for call in listed:
@@ -303,14 +312,16 @@ class _Flow:
                 self.queues.setdefault(batch_key(call), Queue()).put(call, (flight, slot))
             self.feeding -= 1
             self.work.notify()
+            return self._choose()
 
-    def _finish(self, flight: _Flight, prediction: Prediction) -> None:
+    def _finish(self, flight: _Flight, prediction: Prediction) -> Task | None:
         with self.work:
             self.feeding -= 1
             self.done[flight.index] = prediction
             self.work.notify()
             if flight.index == self.emitted:
                 self.output.notify()
+            return self._choose()
 
     def _no_more(self) -> None:
         with self.work:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 STEP = math.log(1.01)  # neighbouring buckets differ by one per cent
+SCALE = 1 / STEP
 SHORTEST = 1e-7  # seconds
 TOTAL = "total"  # the stage that is all others: from asking for a picture to its faces, waiting included
 
@@ -23,7 +24,7 @@ class Histogram:
 
     def add(self, seconds: float, items: int = 1) -> None:
         """Count one duration in which so many items were done."""
-        self.buckets[int(math.log(max(seconds, SHORTEST) / SHORTEST) / STEP)] += 1
+        self.buckets[int(math.log(max(seconds, SHORTEST) / SHORTEST) * SCALE)] += 1
         self.count += 1
         self.items += items
         self.total += seconds
@@ -58,10 +59,19 @@ class Stages:
     def add(self, stage: str, seconds: float, items: int = 1) -> None:
         """Count one duration of a stage."""
         with self._lock:
-            histogram = self._stages.get(stage)
-            if histogram is None:
-                histogram = self._stages[stage] = Histogram()
-            histogram.add(seconds, items)
+            self._of(stage).add(seconds, items)
+
+    def add_all(self, durations: Iterable[tuple[str, float]]) -> None:
+        """Count the durations that a sample went through, in one turn."""
+        with self._lock:
+            for stage, seconds in durations:
+                self._of(stage).add(seconds)
+
+    def _of(self, stage: str) -> Histogram:
+        histogram = self._stages.get(stage)
+        if histogram is None:
+            histogram = self._stages[stage] = Histogram()
+        return histogram
 
     def summary(self) -> Mapping[str, Mapping[str, float]]:
         """Summarise every stage."""
