@@ -63,9 +63,7 @@ class Builder:
     def build(self) -> Built:
         """Compile what is not in the store and open everything."""
         assert self.target is not None
-        missing = self.target.missing()
-        if missing:
-            raise MissingError(f"target={self.target_name} cannot be used: {missing}")
+        require_usable(self.target, self.target_name)
         artifacts = {name: self.artifact(network) for name, network in self.model.networks.items()}
         return open_artifacts(self.target, artifacts)
 
@@ -261,6 +259,13 @@ def reference_session(network: Network) -> Session:
         return any_batch(_OnnxReference(file), network)
     require_torch("to check a compiled network against it")
     return _TorchReference(network)
+
+
+def require_usable(target: Target, name: str) -> None:
+    """Refuse in one sentence a target whose runtime is not installed."""
+    missing = target.missing()
+    if missing:
+        raise MissingError(f"target={name} cannot be used: {missing}")
 
 
 def require_torch(why: str) -> None:

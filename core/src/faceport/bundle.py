@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from faceport.api import Artifact, Model, Network, Target
-from faceport.build import Built, open_artifacts
+from faceport.build import Built, open_artifacts, require_usable
 from faceport.errors import ConfigError, MissingError, suggest
 from faceport.store import disk_errors, read_entry, write_atomically
 
@@ -78,9 +78,7 @@ def open_bundle(bundle: Bundle, model: Model, target: Target, target_name: str) 
     made_for = bundle.config.get("target", {}).get("name")
     if made_for != target_name:
         raise ConfigError(f"{bundle.path} was compiled for target={made_for}, not for target={target_name}")
-    missing = target.missing()
-    if missing:
-        raise MissingError(f"target={target_name} cannot be used: {missing}")
+    require_usable(target, target_name)
     artifacts: dict[str, Artifact] = {}
     for name, network in model.networks.items():
         if name not in bundle.networks:

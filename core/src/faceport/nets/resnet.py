@@ -125,11 +125,6 @@ def resnet18(num_classes: int = 0) -> ResNet:
     return ResNet(BasicBlock, (2, 2, 2, 2), num_classes)
 
 
-def resnet34(num_classes: int = 0) -> ResNet:
-    """Build ResNet-34, without a classifier by default."""
-    return ResNet(BasicBlock, (3, 4, 6, 3), num_classes)
-
-
 def resnet50(num_classes: int = 0) -> ResNet:
     """Build ResNet-50, without a classifier by default."""
     return ResNet(Bottleneck, (3, 4, 6, 3), num_classes)

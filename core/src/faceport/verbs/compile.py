@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from faceport.build import require_usable
 from faceport.bundle import write_bundle
-from faceport.errors import MissingError
 from faceport.plan import make_plan
 
 
@@ -15,9 +15,7 @@ def compile_networks(config: Mapping[str, Any]) -> dict[str, Any]:
     """Compile every network and write the bundle."""
     plan = make_plan(config)
     assert plan.model is not None and plan.target is not None
-    missing = plan.target.missing()
-    if missing:
-        raise MissingError(f"target={plan.target_name} cannot be used: {missing}")
+    require_usable(plan.target, plan.target_name)
     builder = plan.builder(plan.first_questions())
     artifacts = {name: builder.artifact(network) for name, network in plan.model.networks.items()}
     settled = {**plan.settled(), "target": config["target"]}

@@ -9,8 +9,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from faceport.build import require_usable
 from faceport.diagnose import NodeReport, departs, diagnose, require_onnx
-from faceport.errors import MissingError
 from faceport.plan import make_plan
 from faceport.progress import progress
 from faceport.store import write_atomically
@@ -23,9 +23,7 @@ def diagnose_model(config: Mapping[str, Any]) -> dict[str, Any]:
     plan = make_plan(config)
     assert plan.model is not None and plan.target is not None
     require_onnx(plan.target_name)
-    missing = plan.target.missing()
-    if missing:
-        raise MissingError(f"target={plan.target_name} cannot be used: {missing}")
+    require_usable(plan.target, plan.target_name)
     builder = plan.builder(plan.first_questions())
     precision = str(getattr(plan.target.options, "precision", "fp32"))
     reports: list[NodeReport] = []
