@@ -6,11 +6,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from faceport.errors import ConfigError
+from faceport.errors import ConfigError, FaceportError
 from faceport.graph.half import is_half, to_half
 from faceport.graph.names import excluded, lift_constants, load, name_nodes
 from faceport.graph.prelu import split_prelu
 from faceport.graph.taps import float_tensors, tap
+from tests.core.toys import old_network
 
 
 def small_network() -> onnx.ModelProto:
@@ -68,6 +69,27 @@ def test_load_brings_a_network_into_order(tmp_path: Path) -> None:
     lift_constants(again)
     name_nodes(again)
     assert again == model
+
+
+def test_old_operators_are_rewritten_under_their_names(tmp_path: Path) -> None:
+    path = tmp_path / "n.onnx"
+    onnx.save(old_network(2), path)
+    assert load(path, opset=8) == load(path)
+    model = load(path, opset=13)
+    assert [node.op_type for node in model.graph.node][-3:] == ["Resize", "LeakyRelu", "BatchNormalization"]
+    assert [node.name for node in model.graph.node][-3:] == ["up", "leaky", "norm"]
+    onnx.checker.check_model(model, full_check=True)
+
+
+def test_operators_that_nobody_rewrites_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "n.onnx"
+    model = old_network(2)
+    model.graph.node[1].CopyFrom(helper.make_node("Scan", ["u"], ["v"], name="scan"))
+    onnx.save(model, path)
+    with pytest.raises(
+        FaceportError, match=r"n\.onnx: written in version 8 .*Unsupported conversion .*again"
+    ):
+        load(path, opset=13)
 
 
 def test_splitting_prelu_changes_no_bit() -> None:

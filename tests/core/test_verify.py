@@ -8,7 +8,8 @@ from faceport.build import Builder
 from faceport.errors import FaceportError
 from faceport.probe import probes
 from faceport.store import Store
-from faceport.verify import check_export
+from faceport.verify import check_export, evaluator
+from tests.core.toys import old_network
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +18,14 @@ def exported(tmp_path_factory):
     builder = Builder(model, None, "", store=Store(tmp_path_factory.mktemp("store")))
     network = model.networks["retinaface"]
     return builder, network, builder.onnx(network)
+
+
+def test_the_evaluator_takes_old_operators_for_what_they_meant(tmp_path):
+    onnx.save(old_network(2), tmp_path / "old.onnx")
+    x = np.array([[[[-1, 2], [3, -4]]]], np.float32)
+    leaky = np.where(x < 0, 0.1 * x, x).repeat(2, 2).repeat(2, 3)
+    expected = (leaky - 2) / np.sqrt(2 + 1e-5) * 2 + 2
+    np.testing.assert_allclose(evaluator(tmp_path / "old.onnx")({"x": x})["y"], expected, rtol=1e-5)
 
 
 def test_an_export_keeps_its_parity(exported):

@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import onnx
+from onnx import TensorProto, helper
 
 from faceport.api import Model, Network, Session, Steps
 from faceport.types import Call, Faces, Sample, Tensors, TensorSpec
@@ -13,6 +15,23 @@ from faceport.types import Call, Faces, Sample, Tensors, TensorSpec
 
 def network(name: str) -> Network:
     return Network(name, (TensorSpec("x", ("batch", "n")),), (TensorSpec("y", ("batch", "n")),))
+
+
+def old_network(constant: int) -> onnx.ModelProto:
+    """Double the size in operators of version 8, once with a node that newer versions replace."""
+    nodes = [
+        helper.make_node("Upsample", ["x"], ["u"], name="up", scales=[1.0, 1.0, 2.0, 2.0]),
+        helper.make_node("LeakyRelu", ["u"], ["v"], name="leaky", alpha=0.1),
+        helper.make_node("BatchNormalization", ["v", *"abcd"], ["y"], name="norm"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 2, 2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, 4, 4])],
+        [helper.make_tensor(name, TensorProto.FLOAT, [1], [constant]) for name in "abcd"],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 8)], ir_version=4)
 
 
 class Doubling(Session):

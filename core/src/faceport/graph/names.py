@@ -6,16 +6,41 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import onnx
+from onnx import version_converter
 
-from faceport.errors import ConfigError, suggest
+from faceport.errors import ConfigError, FaceportError, suggest
 
 
-def load(path: Path) -> onnx.ModelProto:
-    """Read a network and bring it into order."""
+def load(path: Path, opset: int = 0) -> onnx.ModelProto:
+    """Read a network, in at least this version of ONNX's operators, and bring it into order."""
     model = onnx.load(path)
+    _order(model)
+    version = next((used.version for used in model.opset_import if used.domain in ("", "ai.onnx")), opset)
+    if version >= opset:
+        return model
+    names = {node.output[0]: node.name for node in model.graph.node}
+    outputs = list(model.graph.output)
+    shown = {output.name for output in outputs}
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in shown)
+    try:
+        model = version_converter.convert_version(model, opset)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).rpartition("failed: ")[2].strip()  # its first half is a line of C++
+        raise FaceportError(
+            f"{path}: written in version {version} of ONNX's operators, cannot be rewritten in {opset} "
+            f"({reason}): export it again, in a newer version"
+        ) from error
+    del model.graph.output[:]
+    model.graph.output.extend(outputs)
+    for node in model.graph.node:
+        node.name = names.get(node.output[0], "")  # replaced operators have lost theirs
+    _order(model)
+    return model
+
+
+def _order(model: onnx.ModelProto) -> None:
     lift_constants(model)
     name_nodes(model)
-    return model
 
 
 def lift_constants(model: onnx.ModelProto) -> None:

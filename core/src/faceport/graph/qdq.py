@@ -10,6 +10,7 @@ from onnx import helper, numpy_helper
 
 from faceport.graph.ranges import Range
 
+QDQ_OPSET = 13  # the first in which every channel may have a scale of its own
 LARGEST = 127  # of signed 8 bits, used on both sides of zero
 INT8 = ":int8"
 

@@ -14,6 +14,7 @@ from faceport.errors import explain_import, suggest
 from faceport.graph.half import to_half
 from faceport.graph.names import excluded, load
 from faceport.graph.prelu import split_prelu
+from faceport.graph.qdq import QDQ_OPSET
 from faceport.runtimes import cannot_compile, installed_version, need_calls
 from faceport.types import Tensors
 
@@ -112,7 +113,7 @@ class OnnxRuntime(Target):
 
     def compile(self, source: Source, out: Path, calibration: Iterable[Tensors]) -> None:
         """Write the exported network in the precision that was asked for; the session optimises it."""
-        model = load(source.onnx())
+        model = load(source.onnx(), QDQ_OPSET if self.calibrates else 0)
         exclude = excluded(model, source.network.name, self.options.exclude)
         floats = split_prelu(model) if self.options.cpu_only else []  # other providers have a fast one
         if self.options.precision == "fp16":

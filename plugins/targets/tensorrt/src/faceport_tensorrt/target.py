@@ -19,7 +19,7 @@ from faceport.api import Artifact, Session, Source, Target
 from faceport.errors import FaceportError, explain_import
 from faceport.graph.half import to_half
 from faceport.graph.names import excluded, load
-from faceport.graph.qdq import insert_qdq
+from faceport.graph.qdq import QDQ_OPSET, insert_qdq
 from faceport.graph.ranges import Range, measure
 from faceport.graph.taps import float_tensors, tap
 from faceport.runtimes import installed_version, need_calls
@@ -101,7 +101,7 @@ class TensorRt(Target):
         from faceport_tensorrt.engine import build_engine, profile_shapes
 
         network, options = source.network, self.options
-        model = load(source.onnx())
+        model = load(source.onnx(), QDQ_OPSET if self.calibrates else 0)
         exclude = excluded(model, network.name, options.exclude)
         calls = calibration if isinstance(calibration, Sequence) else list(calibration)
         shapes = profile_shapes(network, calls, options)
