@@ -1,5 +1,6 @@
 """The search for the fewest nodes in float, on a target whose losses are known, and the ranking it trusts."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +11,9 @@ import onnx
 import pytest
 
 import faceport
-from faceport.budget import Found, search
+from faceport.budget import Found, loss, search
 from faceport.diagnose import NodeReport, diagnose
+from faceport.errors import FaceportError
 from faceport.plugins import find_class
 from tests.plugins.toys import builder, network
 
@@ -66,6 +68,14 @@ def test_a_budget_that_cannot_be_met_is_said() -> None:
 
     found = run_search(0.01, Hopeless())
     assert not found.within and len(found.excluded) == 5
+
+
+def test_undefined_numbers_are_not_watched_and_lost_ones_are_far() -> None:
+    assert loss({"nme": 0.05, "val": math.nan}, {"nme": 0.06, "val": math.nan}) == pytest.approx(0.01)
+    assert loss({"nme": 0.05, "val": 0.5}, {"nme": 0.05, "val": math.nan}) == math.inf
+    assert loss({"nme": 0.05, "val": 0.5}, {"nme": 0.05}) == math.inf
+    with pytest.raises(FaceportError, match=r"nothing to watch, fp32 gives no number \(nme\)"):
+        search(Lossy(), 0.01, lambda _: {"nme": math.nan}, lambda _: [])  # type: ignore[arg-type]
 
 
 def test_what_was_excluded_before_stays_excluded() -> None:

@@ -22,9 +22,16 @@ def test_every_protocol_is_named():
     assert found.notes == (
         "data by protocol WFLW test",
         "landmarks by protocol pipnet v1, inter_ocular",
-        "weights are random",
         "landmarks by protocol pipnet v1, inter_pupil",
+        "weights are random",
     )
+
+
+def test_a_note_of_some_rows_names_them():
+    slow = record("inter_pupil", 0.07)
+    slow["notes"] = ["weights are random", "int8 is slow"]
+    found = summarise([record("inter_ocular", 0.05), slow])
+    assert found.notes[-2:] == ("weights are random", "inter_pupil: int8 is slow")
 
 
 def test_failures_have_no_protocol():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from faceport.api import Target
 from faceport.diagnose import NodeReport
+from faceport.errors import FaceportError
 
 Measure = Callable[[Target], Mapping[str, float]]  # the numbers that a target gives
 
@@ -47,6 +49,11 @@ def search(
     More nodes in float are taken to do no harm, so the length is found by bisection.
     """
     baseline = measure(_with(target, precision="fp32"))
+    if not any(map(math.isfinite, baseline.values())):
+        watched = f" ({', '.join(baseline)})" if baseline else ""
+        raise FaceportError(
+            f"accuracy_budget: there is nothing to watch, fp32 gives no number{watched} on these pictures"
+        )
     plain = measure(target)
     if loss(baseline, plain) <= budget:
         return Found(target, (), baseline, plain, plain, 0, 2, True)
@@ -74,8 +81,11 @@ def search(
 
 
 def loss(baseline: Mapping[str, float], found: Mapping[str, float]) -> float:
-    """Measure how far the worst of the numbers is from what float gives."""
-    return max((abs(found[name] - value) for name, value in baseline.items() if name in found), default=0.0)
+    """Measure how far the worst of the numbers is from what float gives; one that is lost is far."""
+    apart = [
+        abs(found.get(name, math.inf) - value) for name, value in baseline.items() if math.isfinite(value)
+    ]
+    return max(math.inf if math.isnan(one) else one for one in apart)
 
 
 def _with(target: Target, **options: Any) -> Target:

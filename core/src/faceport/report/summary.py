@@ -39,10 +39,20 @@ def summarise(records: Sequence[Mapping[str, Any]]) -> Summary:
                 _status(record, reasons),
             )
         )
-    notes = dict.fromkeys(
-        note for record in records for note in (*protocols(record), *record.get("notes", ()))
-    )
-    return Summary((*varied, *shown, "per second", "status"), tuple(rows), tuple(reasons), tuple(notes))
+    labels = [" ".join(row[: len(varied)]) for row in rows]
+    notes = (*dict.fromkeys(p for record in records for p in protocols(record)), *_notes(records, labels))
+    return Summary((*varied, *shown, "per second", "status"), tuple(rows), tuple(reasons), notes)
+
+
+def _notes(records: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> list[str]:
+    """Gather the notes of all records; those that not every record has name the rows that they are of."""
+    told: dict[str, list[str]] = {}
+    for record, label in zip(records, labels, strict=True):
+        for note in dict.fromkeys(record.get("notes", ())):
+            told.setdefault(note, []).append(label)
+    return [
+        note if len(rows) == len(records) else f"{', '.join(rows)}: {note}" for note, rows in told.items()
+    ]
 
 
 def protocols(record: Mapping[str, Any]) -> list[str]:

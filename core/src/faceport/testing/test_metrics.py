@@ -101,6 +101,11 @@ def test_right_answers_give_numbers(metric: Metric) -> None:
     assert numbers(compute(metric, right_answers(metric))), "the result has no number"
 
 
+def test_what_a_budget_watches_is_among_the_numbers(metric: Metric) -> None:
+    found = compute(metric, right_answers(metric))
+    assert not metric.watched or any(isinstance(found.get(name), float) for name in metric.watched)
+
+
 def test_order_does_not_matter(metric: Metric) -> None:
     items = right_answers(metric)
     wanted = numbers(compute(metric, items))

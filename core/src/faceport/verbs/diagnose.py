@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from faceport.build import require_usable
+from faceport.build import Builder, require_usable
 from faceport.diagnose import NodeReport, departs, diagnose, require_onnx
 from faceport.plan import make_plan
 from faceport.progress import progress
@@ -29,9 +29,7 @@ def diagnose_model(config: Mapping[str, Any]) -> dict[str, Any]:
     reports: list[NodeReport] = []
     first: dict[str, NodeReport | None] = {}
     with progress("diagnosing", len(plan.model.networks)) as shown:
-        for name, network in plan.model.networks.items():
-            inputs, recorded = builder.inputs(network), builder.recorded(network)
-            found = diagnose(network, builder.onnx(network), plan.target, inputs, recorded)
+        for name, found in examine(plan, builder):
             first[name] = departs(found, precision)
             reports += found
             shown.advance()
@@ -45,6 +43,14 @@ def diagnose_model(config: Mapping[str, Any]) -> dict[str, Any]:
         "files": [str(out / TABLE), *([str(out / PICTURE)] if drawn else [])],
         "notes": plan.warnings(),
     }
+
+
+def examine(plan: Plan, builder: Builder) -> Iterator[tuple[str, list[NodeReport]]]:
+    """Diagnose the networks of the model of a plan, one after the other, by name."""
+    assert plan.model is not None and plan.target is not None
+    for name, network in plan.model.networks.items():
+        inputs, recorded = builder.inputs(network), builder.recorded(network)
+        yield name, diagnose(network, builder.onnx(network), plan.target, inputs, recorded)
 
 
 def table(reports: Sequence[NodeReport]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from faceport.api import Metric, Scored
 from faceport.budget import search
-from faceport.diagnose import NodeReport, diagnose
+from faceport.diagnose import NodeReport
 from faceport.engine import Engine
 from faceport.errors import ConfigError
 from faceport.plan import Plan
@@ -20,6 +20,7 @@ from faceport.plugins import create, installed
 from faceport.predictions import PredictionFile, read_predictions
 from faceport.progress import working
 from faceport.store import write_atomically
+from faceport.verbs.diagnose import examine
 from faceport.verbs.pairing import Pairing
 from faceport.verbs.reference import truths
 
@@ -48,24 +49,25 @@ def keep_within_budget(plan: Plan, folder: Path) -> dict[str, Any] | None:
             lambda target: _rank(dataclasses.replace(trial, target=target)),
         )
     plan.target = found.target
-    plan.options = dataclasses.replace(
-        plan.options, tolerance=math.inf
-    )  # judged by its metrics, not by outputs
+    plan.options = dataclasses.replace(plan.options, tolerance=math.inf)  # its metrics judge, not its outputs
     listed = "[" + ",".join(f'"{name}"' for name in found.excluded) + "]"
     write_atomically(folder / LIST, listed + "\n")
+    pictures = min(trial.count(), MOST)
     verdict = "stays within" if found.within else "CANNOT be kept within"
     plan.notes.append(
-        f"int8 {verdict} accuracy_budget={budget:g} with {len(found.excluded)} of {found.candidates} nodes "
-        f'in float; to use the list again: "target.exclude=$(cat {folder / LIST})"'
+        f"int8 {verdict} accuracy_budget={budget:g} on {pictures} of the run's pictures with "
+        f"{len(found.excluded)} of {found.candidates} nodes in float; to use the list again: "
+        f'"target.exclude=$(cat {folder / LIST})"'
     )
-    return {"budget": budget, "pictures": min(trial.count(), MOST), **found.facts()}
+    return {"budget": budget, "pictures": pictures, **found.facts()}
 
 
 def _watched(plan: Plan) -> dict[str, Metric]:
     """Choose the metrics that are watched: those of the run, or agreement where there is no truth."""
-    metrics = {name: metric for name, metric in plan.metrics.items() if metric.needs or metric.truth}
-    if metrics:
-        return metrics
+    judges = {name: metric for name, metric in plan.metrics.items() if metric.truth}
+    judges = judges or {name: metric for name, metric in plan.metrics.items() if metric.watched}
+    if judges:
+        return judges
     if "agreement" not in installed().choices("metric"):
         raise ConfigError(
             "accuracy_budget needs a metric to watch: choose one that this dataset has the truth for, or "
@@ -100,10 +102,5 @@ def _measure(plan: Plan, metrics: Mapping[str, Metric], folder: Path) -> dict[st
 
 def _rank(plan: Plan) -> list[NodeReport]:
     """Diagnose every network of the model on a target."""
-    assert plan.model is not None and plan.target is not None
     builder = plan.builder(islice(plan.questions(), plan.options.parity))
-    reports: list[NodeReport] = []
-    for network in plan.model.networks.values():
-        path, inputs = builder.onnx(network), builder.inputs(network)
-        reports += diagnose(network, path, plan.target, inputs, builder.recorded(network))
-    return reports
+    return [report for _, reports in examine(plan, builder) for report in reports]

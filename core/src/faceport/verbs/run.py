@@ -54,6 +54,7 @@ def run(config: Mapping[str, Any], keep_finished: bool = False) -> dict[str, Any
         with PredictionFile(folder / PREDICTIONS, fresh=restart) as file:
             write_atomically(folder / STATE, mark)
             record = _predict(plan, built, file)
+        plan.notes += _other_precisions(plan, record["artifacts"])
         record["times_as_fast_as_fp32"] = compare_with_float(plan, built)
     finally:
         built.close()
@@ -117,6 +118,17 @@ def _predict(plan: Plan, built: Built, file: PredictionFile) -> dict[str, Any]:
         "artifacts": artifacts,
         "parity": parity,
     }
+
+
+def _other_precisions(plan: Plan, artifacts: Mapping[str, Any]) -> list[str]:
+    """Say which networks run in another precision than was asked for, where the user allowed it."""
+    asked = getattr(plan.target.options, "precision", None) if plan.target else None
+    running = {name: facts["runs_as"].get("precision", asked) for name, facts in artifacts.items()}
+    return [
+        f"network '{name}' runs in {precision}, although {asked} was asked for"
+        for name, precision in running.items()
+        if precision != asked
+    ]
 
 
 def _score(plan: Plan, folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class Agreement(Metric):
 
     Options = AgreementOptions
     options: AgreementOptions
+    watched = ("ap", "box_iou", "point_share", "landmark_share", "cosine")  # shares, whichever there are
 
     @property
     def against_reference(self) -> bool:

@@ -52,6 +52,7 @@ class Landmarks(Metric):
     options: LandmarkOptions
     needs = frozenset({"landmarks"})
     truth = frozenset({"landmarks"})
+    watched = ("nme",)
 
     def compute(self, items: Iterable[Scored]) -> Mapping[str, Any]:
         """Give NME of the faces found, FR and AUC (faces not found have failed), and the tables asked for."""

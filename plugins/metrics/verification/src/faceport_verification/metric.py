@@ -42,6 +42,7 @@ class Verification(Metric):
     options: VerificationOptions
     needs = frozenset({"embeddings"})
     truth = frozenset({"identities"})
+    watched = ("accuracy", "auc")
 
     def compute(self, items: Iterable[Scored]) -> Mapping[str, Any]:
         """Give the accuracy over folds, and what the curve of all pairs says."""
