@@ -11,7 +11,7 @@ from typing import Any
 
 from faceport.build import Builder, require_usable
 from faceport.diagnose import NodeReport, departs, diagnose, require_onnx
-from faceport.plan import make_plan
+from faceport.plan import Plan, make_plan
 from faceport.progress import progress
 from faceport.store import write_atomically
 
