@@ -42,6 +42,25 @@ def test_batches_of_any_size_run_in_pieces(gpu: Cuda, tmp_path: Path) -> None:
     session.close()
 
 
+def test_a_library_that_does_not_start_is_a_sentence(
+    gpu: Cuda, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tensorrt
+
+    def nothing(log: Any) -> None:
+        log.log(tensorrt.ILogger.Severity.ERROR, "CUDA initialization failure with error: 35")
+        raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    artifact = build(target(), "tensorrt", network("fixed"), tmp_path).artifacts["fixed"]
+    for part in ("Runtime", "Builder"):
+        monkeypatch.setattr(tensorrt, part, nothing)
+        with pytest.raises(FaceportError, match="cannot be started: CUDA initialization failure"):
+            if part == "Runtime":
+                target().open(artifact)
+            else:
+                build(target(), "tensorrt", network("free"), tmp_path)
+
+
 def test_closing_frees_the_memory(gpu: Cuda, tmp_path: Path) -> None:
     made = network("fixed")
     artifact = build(target(), "tensorrt", made, tmp_path).artifacts["fixed"]

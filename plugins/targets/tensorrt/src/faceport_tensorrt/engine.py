@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 
 from faceport.api import Network
+from faceport.errors import FaceportError
 from faceport.runtimes import cannot_compile
 from faceport.store import cache_dir, write_atomically
 from faceport.types import Tensors
@@ -68,7 +69,7 @@ def build_engine(
     name = device_name(options.device)
     checked(runtime.cudaSetDevice(options.device))
     log = logger()
-    builder = trt.Builder(log)
+    builder = started(trt.Builder, log)
     strong = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)  # TensorRT 11 knows no other way
     definition = builder.create_network(strong)
     parser = trt.OnnxParser(definition, log)
@@ -96,6 +97,14 @@ def build_engine(
     if options.timing_cache:
         write_atomically(cache, bytes(config.get_timing_cache().serialize()))
     return bytes(engine)
+
+
+def started(kind: type[Any], log: Any) -> Any:
+    """Make TensorRT's builder or runtime, or say why it gives none."""
+    try:
+        return kind(log)
+    except TypeError as error:  # what its bindings make of a null pointer
+        raise FaceportError(f"TensorRT cannot be started: {_last(log)}") from error
 
 
 def _last(log: Any) -> str:

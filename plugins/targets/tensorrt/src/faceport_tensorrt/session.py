@@ -16,7 +16,7 @@ from faceport.runtimes import PRECISIONS, cannot_open, cannot_run, main_precisio
 from faceport.shapes import describe, join
 from faceport.types import Array, Tensors
 from faceport_tensorrt.cuda import Memory, checked, device_name, download, upload
-from faceport_tensorrt.engine import logger
+from faceport_tensorrt.engine import logger, started
 from faceport_tensorrt.target import ENGINE
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Engine(Session):
         self._number, self._version = options.device, str(trt.__version__)
         checked(runtime.cudaSetDevice(options.device))
         log = logger()
-        self._runtime = trt.Runtime(log)  # must outlive the engine
+        self._runtime = started(trt.Runtime, log)  # must outlive the engine
         path = artifact.path / ENGINE
         content = path.read_bytes() if path.is_file() else b""
         engine = self._runtime.deserialize_cuda_engine(content) if content else None
