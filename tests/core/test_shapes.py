@@ -1,3 +1,4 @@
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,15 @@ import pytest
 
 from faceport.api import Artifact, Network, Session
 from faceport.errors import FaceportError
-from faceport.runtimes import cannot_open, cannot_run, main_precision, reason, refuse_fallback, share_cores
+from faceport.runtimes import (
+    cannot_open,
+    cannot_run,
+    main_precision,
+    reason,
+    refuse_fallback,
+    share_cores,
+    silence,
+)
 from faceport.shapes import (
     BySize,
     FixedBatch,
@@ -116,6 +125,21 @@ def test_a_fallback_is_refused_unless_allowed() -> None:
     refuse_fallback("Toy", "precision", "fp16", "fp32", True)
     with pytest.raises(FaceportError, match="Toy gives precision fp32, although fp16 was asked for"):
         refuse_fallback("Toy", "precision", "fp16", "fp32", False)
+    with pytest.raises(FaceportError, match=r"although cuda was asked for \(no libcublas\)\. Ask for cpu"):
+        refuse_fallback("Toy", "provider", "cuda", "cpu", False, "no libcublas")
+
+
+def test_what_native_libraries_print_is_kept_and_can_be_read(capfd):
+    with silence() as said:
+        os.write(1, b"to one\n")
+        os.write(2, b"to the other\n")
+    os.write(1, b"after")
+    assert said == ["to one\nto the other\n"]
+    assert capfd.readouterr() == ("after", "")
+    with pytest.raises(ValueError, match="mine"), silence():
+        raise ValueError("mine")
+    os.write(1, b"back")
+    assert capfd.readouterr().out == "back"
 
 
 def test_an_artifact_of_another_version_says_so(tmp_path: Any) -> None:

@@ -175,3 +175,17 @@ def test_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setitem(sys.modules, "onnxruntime", ModuleType("onnxruntime"))
     assert "overwrote each other" in target().missing()
+
+
+def test_the_reason_is_picked_from_what_the_runtime_prints() -> None:
+    from faceport_onnxruntime.session import why_not
+
+    printed = (
+        "[E:onnxruntime:Default] Failed to load library /x/libonnxruntime_providers_cuda.so with error: "
+        "libcublasLt.so.13: cannot open shared object file\n"
+        "[W:onnxruntime:Default] Failed to create CUDAExecutionProvider. Require cuDNN 9.* and CUDA 13.*. "
+        "Please install\n"
+    )
+    assert why_not("cuda", printed) == "libcublasLt.so.13: cannot open shared object file"
+    assert why_not("cuda", printed.splitlines()[1]) == "Require cuDNN 9.* and CUDA 13.*"
+    assert why_not("tensorrt", printed) == why_not("cuda", "") == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -34,11 +35,12 @@ def allowed_error(target: Target, fp32: float) -> float:
     return float(given if given is not None else max(fp32, TOLERANCES.get(precision, 0.0)))
 
 
-def refuse_fallback(runtime: str, what: str, asked: str, found: str, allowed: bool) -> None:
+def refuse_fallback(runtime: str, what: str, asked: str, found: str, allowed: bool, why: str = "") -> None:
     """Refuse another device or precision than was asked for, unless the user allowed it."""
     if asked != found and not allowed:
+        told = f" ({why})" if why else ""
         raise FaceportError(
-            f"{runtime} gives {what} {found}, although {asked} was asked for. "
+            f"{runtime} gives {what} {found}, although {asked} was asked for{told}. "
             f"Ask for {found}, or accept it with target.allow_fallback=true"
         )
 
@@ -111,16 +113,18 @@ def main_precision(counts: Mapping[str, int]) -> str:
 
 
 @contextmanager
-def silence() -> Iterator[None]:
-    """Keep what a native library prints off the terminal."""
+def silence() -> Iterator[list[str]]:
+    """Keep what a native library prints off the terminal; afterwards it is the one item of the list."""
+    said: list[str] = []
     kept = [(stream, os.dup(stream)) for stream in (1, 2)]
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        for stream, _ in kept:
-            os.dup2(nowhere, stream)
-        yield
-    finally:
-        for stream, copy in kept:
-            os.dup2(copy, stream)
-            os.close(copy)
-        os.close(nowhere)
+    with tempfile.TemporaryFile() as file:
+        try:
+            for stream, _ in kept:
+                os.dup2(file.fileno(), stream)
+            yield said
+        finally:
+            for stream, copy in kept:
+                os.dup2(copy, stream)
+                os.close(copy)
+            file.seek(0)
+            said.append(file.read().decode(errors="replace"))

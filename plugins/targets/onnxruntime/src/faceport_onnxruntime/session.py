@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,14 @@ from onnx import TensorProto
 
 from faceport.api import Artifact, Session
 from faceport.errors import FaceportError
-from faceport.runtimes import cannot_open, cannot_run, main_precision, refuse_fallback, share_cores
+from faceport.runtimes import (
+    cannot_open,
+    cannot_run,
+    main_precision,
+    refuse_fallback,
+    share_cores,
+    silence,
+)
 from faceport.types import Tensors
 from faceport_onnxruntime.target import MODEL, PROVIDERS
 
@@ -61,7 +70,8 @@ class OnnxRuntimeSession(Session):
                 config.optimized_model_filepath = str(optimised)
             try:
                 path = str(artifact.path / MODEL)
-                self._session = ort.InferenceSession(path, config, providers=providers)
+                with nullcontext([""]) if options.cpu_only else silence() as said:
+                    self._session = ort.InferenceSession(path, config, providers=providers)
                 self._layers = count_precisions(onnx.load(optimised)) if readable else Counter()
             except Exception as error:  # onnxruntime's own classes differ between versions
                 raise cannot_open("ONNX Runtime", self._version, artifact, error) from error
@@ -71,7 +81,8 @@ class OnnxRuntimeSession(Session):
         running = self._session.get_providers()
         for name in options.providers:
             found = name if PROVIDERS[name].name in running else self._facts["device"].lower()
-            refuse_fallback("ONNX Runtime", "provider", name, found, options.allow_fallback)
+            why = "" if found == name else why_not(name, said[0])
+            refuse_fallback("ONNX Runtime", "provider", name, found, options.allow_fallback, why)
         precision = self._facts["precision"]
         refuse_fallback("ONNX Runtime", "precision", options.precision, precision, options.allow_fallback)
 
@@ -100,6 +111,14 @@ class OnnxRuntimeSession(Session):
         except Exception as error:  # onnxruntime's own classes differ between versions
             raise cannot_run("ONNX Runtime", self._network, inputs, error) from error
         return dict(zip(self._outputs, outputs, strict=True))
+
+
+def why_not(provider: str, said: str) -> str:
+    """Pick from what ONNX Runtime printed why a provider was not taken."""
+    name = PROVIDERS[provider].name.removesuffix("ExecutionProvider").lower()
+    lines = [line for line in said.splitlines() if name in line.lower()]
+    found = re.search(r"with error: (.+)|(Require .+?)\. ", "\n".join(lines))
+    return next(filter(None, found.groups()), "") if found else ""
 
 
 def available(present: list[str], options: OnnxRuntimeOptions) -> list[tuple[str, dict[str, Any]]]:
