@@ -87,8 +87,3 @@ def test_area_counts_the_last_pixel_when_told_to() -> None:
 def test_clip_cuts_at_the_borders() -> None:
     boxes = np.array([[-5, -1, 30, 30], [2, 3, 4, 5]], np.float32)
     assert ops.clip(boxes, height=20, width=10).tolist() == [[0, 0, 10, 20], [2, 3, 4, 5]]
-
-
-def test_enlarge_keeps_the_centre() -> None:
-    boxes = np.array([[0.0, 0.0, 10.0, 20.0]])
-    np.testing.assert_allclose(ops.enlarge(boxes, 1.2), [[-1, -2, 11, 22]])

@@ -26,12 +26,6 @@ def clip(boxes: Floats, height: int, width: int) -> Floats:
     return np.clip(boxes, 0, np.asarray((width, height, width, height), boxes.dtype))
 
 
-def enlarge(boxes: Floats, factor: float) -> Floats:
-    """Scale the sides of boxes about their centres: (..., 4) -> (..., 4)."""
-    margin = (boxes[..., 2:] - boxes[..., :2]) * ((factor - 1) / 2)
-    return np.concatenate((boxes[..., :2] - margin, boxes[..., 2:] + margin), axis=-1)
-
-
 def iou(a: Floats, b: Floats, inclusive: bool = False) -> Floats:
     """Return intersection over union, pair by pair; 0 for boxes without area: (n, 4), (m, 4) -> (n, m)."""
     return np.nan_to_num(_overlap(_columns(a, inclusive), _columns(b, inclusive), inclusive, "union"))
