@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 class TvmSession(Session):
     """One virtual machine; it holds Python's lock while it runs, so more would gain nothing."""
 
-    def __init__(self, artifact: Artifact, path: Path, options: TvmOptions) -> None:
+    def __init__(
+        self, artifact: Artifact, path: Path, options: TvmOptions, made_for: Mapping[str, Any]
+    ) -> None:
         import tvm
 
-        self._tvm, self._network = tvm, artifact.network
+        self._tvm, self._network, self._made_for = tvm, artifact.network, made_for
         self._device = tvm.device("cpu" if options.kind == "llvm" else options.kind)
         if not self._device.exist:
             raise FaceportError(
@@ -41,12 +43,14 @@ class TvmSession(Session):
     @property
     def facts(self) -> Mapping[str, str]:
         """Report the device that the machine was made for; its code computes what the graph says."""
-        return {
+        facts = {
             "runtime": "tvm",
             "version": installed_version("apache-tvm"),
             "device": str(self._device).split(":")[0].upper(),
             "precision": "fp32",
+            "tuning": f"{self._made_for['tuning']} trials" if self._made_for["tuning"] else "none",
         }
+        return facts | ({"mcpu": self._made_for["cpu"]} if facts["device"] == "CPU" else {})
 
     def run(self, inputs: Tensors) -> Tensors:
         """Run one batch."""
