@@ -7,10 +7,11 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from faceport.api import Artifact, Network, Target
-from faceport.errors import FaceportError
+from faceport.errors import FaceportError, explain_import
 from faceport.shapes import mismatch
 from faceport.types import Tensors
 
@@ -33,6 +34,19 @@ def allowed_error(target: Target, fp32: float) -> float:
     given = getattr(target.options, "tolerance", None)
     precision = getattr(target.options, "precision", "fp32")
     return float(given if given is not None else max(fp32, TOLERANCES.get(precision, 0.0)))
+
+
+def not_importable(cure: str, *modules: str) -> str:
+    """Say in a sentence which of some modules cannot be imported, and the cure; empty where all can."""
+    try:
+        with silence():
+            for module in modules:
+                import_module(module)
+    except (ImportError, OSError) as error:
+        return f"{explain_import(error)} ({cure})"
+    except Exception as error:  # some packages raise what they like
+        return f"'{module}' cannot be loaded: {reason(error)} ({cure})"
+    return ""
 
 
 def refuse_fallback(runtime: str, what: str, asked: str, found: str, allowed: bool, why: str = "") -> None:

@@ -17,10 +17,9 @@ import numpy as np
 import onnx
 
 from faceport.api import Artifact, Network, Session, Source, Target
-from faceport.errors import explain_import
 from faceport.graph.names import excluded, load
 from faceport.graph.prelu import widen_slopes
-from faceport.runtimes import cannot_compile, installed_version, need_calls, silence
+from faceport.runtimes import cannot_compile, installed_version, need_calls, not_importable
 from faceport.types import Tensors
 
 MODEL = "model.mnn"
@@ -62,13 +61,7 @@ class Mnn(Target):
 
     def missing(self) -> str:
         """Say what to install."""
-        try:
-            with silence():
-                import MNN
-        except (ImportError, OSError) as error:
-            return f"{explain_import(error)} (pip install 'faceport-mnn[cpu]')"
-        del MNN
-        return ""
+        return not_importable("pip install 'faceport-mnn[cpu]'", "MNN")
 
     @property
     def calibrates(self) -> bool:

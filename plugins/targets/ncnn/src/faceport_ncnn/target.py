@@ -15,10 +15,10 @@ from typing import Any, Literal
 import onnx
 
 from faceport.api import Artifact, Network, Session, Source, Target
-from faceport.errors import MissingError, explain_import
+from faceport.errors import MissingError
 from faceport.graph.names import load
 from faceport.graph.sizes import fix_sizes, smallest_sizes
-from faceport.runtimes import cannot_compile, cannot_open, installed_version
+from faceport.runtimes import cannot_compile, cannot_open, installed_version, not_importable
 from faceport.shapes import BySize, Item, compile_sizes, compiled_sizes, free_axes, has_free_sizes, item_shape
 from faceport.types import Tensors
 
@@ -47,12 +47,7 @@ class Ncnn(Target):
 
     def missing(self) -> str:
         """Say what to install."""
-        try:
-            import ncnn
-        except (ImportError, OSError) as error:
-            return f"{explain_import(error)} (pip install 'faceport-ncnn[cpu]')"
-        del ncnn
-        return ""
+        return not_importable("pip install 'faceport-ncnn[cpu]'", "ncnn")
 
     def recipe(self) -> Mapping[str, Any]:
         """Name what shapes the artifact and its numbers."""

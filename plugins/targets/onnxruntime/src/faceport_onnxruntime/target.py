@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
 import onnx
 
 from faceport.api import Artifact, Session, Source, Target
-from faceport.errors import explain_import, suggest
+from faceport.errors import suggest
 from faceport.graph.half import to_half
 from faceport.graph.names import excluded, load
 from faceport.graph.prelu import split_prelu
 from faceport.graph.qdq import QDQ_OPSET
-from faceport.runtimes import cannot_compile, installed_version, need_calls
+from faceport.runtimes import cannot_compile, installed_version, need_calls, not_importable
 from faceport.types import Tensors
 
 MODEL = "model.onnx"
@@ -80,16 +81,13 @@ class OnnxRuntime(Target):
     def missing(self) -> str:
         """Say what to install."""
         package = PROVIDERS[self.options.providers[0]].package
-        try:
-            import onnxruntime
-        except ImportError as error:
-            return f"{explain_import(error)} (pip install '{package}')"
-        if not hasattr(onnxruntime, "InferenceSession"):
+        why = not_importable(f"pip install '{package}'", "onnxruntime")
+        if not why and not hasattr(import_module("onnxruntime"), "InferenceSession"):
             return (
                 "the module 'onnxruntime' is there but empty: two of its packages overwrote each other. "
                 f"Uninstall every onnxruntime package, then pip install '{package}'"
             )
-        return ""
+        return why
 
     @property
     def calibrates(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
@@ -10,9 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from faceport.api import Artifact, Session, Source, Target
-from faceport.errors import explain_import
 from faceport.graph.names import excluded, load
-from faceport.runtimes import cannot_compile, installed_version, need_calls
+from faceport.runtimes import cannot_compile, installed_version, need_calls, not_importable
 from faceport.shapes import FixedBatch
 from faceport.types import Tensors
 
@@ -51,15 +52,9 @@ class OpenVino(Target):
     def missing(self) -> str:
         """Say what to install."""
         extra = "int8" if self.calibrates else "cpu"
-        try:
-            import openvino
-
-            if self.calibrates:
-                _nncf()
-        except (ImportError, OSError) as error:
-            return f"{explain_import(error)} (pip install 'faceport-openvino[{extra}]')"
-        del openvino
-        return ""
+        cure = f"pip install 'faceport-openvino[{extra}]'"
+        keep_nncf_to_itself()
+        return not_importable(cure, "openvino", *(["nncf"] if self.calibrates else []))
 
     @property
     def calibrates(self) -> bool:
@@ -135,12 +130,14 @@ RANGES = {
 }
 
 
+def keep_nncf_to_itself() -> None:
+    """Throw NNCF's own switch for its reports to its makers; before it is imported."""
+    os.environ.setdefault("NNCF_CI", "1")
+
+
 def _nncf() -> Any:
     """Import NNCF without its progress reports, and without its reports to its makers."""
-    import logging
-    import os
-
-    os.environ.setdefault("NNCF_CI", "1")  # its own switch for telemetry
+    keep_nncf_to_itself()
     import nncf
 
     nncf.set_log_level(logging.ERROR)

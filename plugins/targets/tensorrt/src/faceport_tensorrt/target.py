@@ -16,13 +16,13 @@ from typing import Any, Literal
 import onnx
 
 from faceport.api import Artifact, Session, Source, Target
-from faceport.errors import FaceportError, explain_import
+from faceport.errors import FaceportError
 from faceport.graph.half import to_half
 from faceport.graph.names import excluded, load
 from faceport.graph.qdq import QDQ_OPSET, insert_qdq
 from faceport.graph.ranges import Range, measure
 from faceport.graph.taps import float_tensors, tap
-from faceport.runtimes import installed_version, need_calls
+from faceport.runtimes import installed_version, need_calls, not_importable
 from faceport.types import Tensors
 
 ENGINE = "network.engine"
@@ -65,15 +65,7 @@ class TensorRt(Target):
 
     def missing(self) -> str:
         """Say what to install."""
-        try:
-            import tensorrt
-            from cuda.bindings import runtime
-        except (ImportError, OSError) as error:
-            return f"{explain_import(error)} ({INSTALL})"
-        except Exception as error:  # its package of stubs raises what it likes
-            return f"TensorRT cannot be loaded: {str(error).splitlines()[0]} ({INSTALL})"
-        del tensorrt, runtime
-        return ""
+        return not_importable(INSTALL, "tensorrt", "cuda.bindings.runtime")
 
     @property
     def calibrates(self) -> bool:

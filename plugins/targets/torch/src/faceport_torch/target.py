@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from faceport.api import Artifact, Session, Source, Target
-from faceport.errors import explain_import
-from faceport.runtimes import installed_version
+from faceport.runtimes import installed_version, not_importable
 from faceport.types import Tensors
 
 
@@ -45,15 +44,14 @@ class Torch(Target):
 
     def missing(self) -> str:
         """Say what to install."""
-        try:
-            import safetensors
-            import torch
-        except (ImportError, OSError) as error:
-            return f"{explain_import(error)} (pip install 'faceport[torch]')"
-        del safetensors, torch
-        if self.options.mode == "compile" and not (shutil.which("g++") or shutil.which("clang++")):
+        why = not_importable("pip install 'faceport[torch]'", "torch", "safetensors")
+        if (
+            not why
+            and self.options.mode == "compile"
+            and not (shutil.which("g++") or shutil.which("clang++"))
+        ):
             return "mode=compile needs a C++ compiler: install g++, or choose mode=torchscript"
-        return ""
+        return why
 
     def recipe(self) -> Mapping[str, Any]:
         """Name what shapes the artifact and its numbers."""
