@@ -3,7 +3,9 @@
 The bare loop calls the very session that the engine uses, from as many threads as it has streams. Rounds
 alternate; only ratios are printed: 1.00 is as fast as the bare runtime.
 
-    python benchmarks/targets.py [--size 640] [--rounds 7] [--calls 40] [TARGET ...]
+    python benchmarks/targets.py [--size 640] [--rounds 7] [--calls 40] [--option KEY=VALUE ...] [TARGET ...]
+
+Options are those of the targets named, e.g. tvm --option tuning=864.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from omegaconf import OmegaConf
 
 import faceport
 from faceport.api import Model, Network, Session, Steps
@@ -62,11 +65,11 @@ def driven(engine: Engine, calls: int) -> float:
     return time.perf_counter() - before
 
 
-def measure(name: str, size: int, rounds: int, calls: int) -> Iterator[str]:
+def measure(name: str, size: int, rounds: int, calls: int, options: Mapping[str, object]) -> Iterator[str]:
     """Give a line for a target."""
     model = faceport.create("model", "retinaface_mobilenet", weights="random", size=size)
     network = model.networks["retinaface"]
-    target = faceport.create("target", name)
+    target = faceport.create("target", name, **options)
     if target.missing():
         yield f"{name:12} {target.missing()}"
         return
@@ -94,10 +97,12 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=640)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--calls", type=int, default=40)
+    parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
+    given = dict(OmegaConf.from_dotlist(options.option))
     for name in options.targets or [n for n in sorted(installed().choices("target")) if n not in SLOW]:
         try:
-            for line in measure(name, options.size, options.rounds, options.calls):
+            for line in measure(name, options.size, options.rounds, options.calls, given):
                 print(line, flush=True)
         except FaceportError as error:
             print(f"{name:12} {error}")

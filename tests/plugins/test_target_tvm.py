@@ -40,10 +40,10 @@ def test_a_network_that_resists_is_compiled_for_each_recorded_size(
     kit = builder(target(batch=2), "tvm", made, tmp_path)
     build_one = type(kit.target)._build
 
-    def fixed_only(self: Any, model: Any, path: Path) -> str:
+    def fixed_only(self: Any, model: Any, *rest: Any) -> str:
         if model.graph.input[0].type.tensor_type.shape.dim[2].dim_param:
             return "no free sizes"  # as it says of RetinaFace
-        return build_one(self, model, path)
+        return build_one(self, model, *rest)
 
     monkeypatch.setattr(type(kit.target), "_build", fixed_only)
     kit._calls = {"free": [images(1, 3, 20, 28), images(3, 3, 12, 16)]}
@@ -65,7 +65,15 @@ def test_a_device_that_is_not_there(tmp_path: Path) -> None:
         target(kind="cuda").open(artifact)
 
 
-@pytest.mark.parametrize("file", ["sizes.json", "any/network.so"])
+def test_cuda_is_refused_before_anything_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    tvm = pytest.importorskip("tvm")
+    if not tvm.cuda().exist:
+        assert target(kind="cuda").missing().startswith("TVM finds no cuda device on this machine: choose")
+    monkeypatch.setattr(tvm, "get_global_func", lambda *_, **__: None)
+    assert target(kind="cuda").missing().startswith("this build of TVM has no CUDA")
+
+
+@pytest.mark.parametrize("file", ["sizes.json", "any/network.so", "made_for.json"])
 @pytest.mark.parametrize("content", [b"", b"nonsense" * 30])
 def test_a_damaged_artifact(tmp_path: Path, file: str, content: bytes) -> None:
     made = network("fixed")

@@ -1,7 +1,7 @@
 """Search for fast loops by trying them: TVM's MetaSchedule, built and timed inside this process.
 
-MetaSchedule's own workers are processes that spend a quarter of a minute each on registering instructions of
-GPUs; in this process a trial takes some 0.3 s in all.
+MetaSchedule's own workers are processes that spend a quarter of a minute each on getting ready; in this
+process a trial takes some 0.3 s in all.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -28,12 +30,18 @@ PROBE = "import tvm; tvm.ir.save_json(tvm.ir.PrimType('float32'))"
 
 def require_sound() -> None:
     """Refuse a pair of TVM and its FFI that would end this process with a segmentation fault."""
-    if subprocess.run([sys.executable, "-c", PROBE], capture_output=True, check=False).returncode:
+    if not _survives(PROBE):
         raise MissingError(
             f"target.tuning does not work with TVM {installed_version('apache-tvm')} and apache-tvm-ffi "
             f"{installed_version('apache-tvm-ffi')}, which crash together: "
             "pip install 'apache-tvm-ffi<0.1.15', or leave target.tuning at 0"
         )
+
+
+@lru_cache(maxsize=2)
+def _survives(code: str) -> bool:
+    """Tell whether Python gets to the end of some code."""
+    return not subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode
 
 
 def fuse(module: Any, target: Any) -> Any:
@@ -91,19 +99,20 @@ def tune(
     quiet = logging.getLogger("faceport_tvm.silent")
     quiet.setLevel(logging.CRITICAL)
     states = np.random.default_rng(seed).integers(1, 2**31 - 1, len(tasks))
-    contexts = [
-        ms.TuneContext(
-            mod=task.dispatched[0],
-            target=target,
-            space_generator="post-order-apply",
-            search_strategy=_search(),
-            task_name=task.task_name,
-            rand_state=int(state),
-            num_threads=1,
-            logger=quiet,
-        )
-        for task, state in zip(tasks, states, strict=True)
-    ]
+    with _without_instructions():
+        contexts = [
+            ms.TuneContext(
+                mod=task.dispatched[0],
+                target=target,
+                space_generator=_space(),
+                search_strategy=_search(),
+                task_name=task.task_name,
+                rand_state=int(state),
+                num_threads=1,
+                logger=quiet,
+            )
+            for task, state in zip(tasks, states, strict=True)
+        ]
     with _silence_but_progress():
         ms.tune.tune_tasks(
             tasks=contexts,
@@ -126,6 +135,29 @@ def _silence_but_progress() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _without_instructions() -> Iterator[None]:
+    """Keep TVM from registering the matrix instructions of every GPU and CPU, a quarter of a minute's work.
+
+    They are for 8 and 16 bits: no rule of `_space` asks for one.
+    """
+    name = "tvm.s_tir.tensor_intrin"
+    absent = name not in sys.modules
+    sys.modules.setdefault(name, ModuleType(name))
+    try:
+        yield
+    finally:
+        if absent:
+            del sys.modules[name]
+
+
+def _space() -> Any:
+    """Tile, vectorise and unroll; the rules for a CPU with VNNI would add but int8 instructions."""
+    from tvm.s_tir.meta_schedule.space_generator import PostOrderApply
+
+    return PostOrderApply(sch_rules="llvm", postprocs="llvm", mutator_probs="llvm")
+
+
 def _search() -> Any:
     """Vary the best schedules found so far; a smaller population than usual, as trials are cheap here."""
     from tvm.s_tir.meta_schedule.search_strategy import EvolutionarySearch
@@ -144,7 +176,7 @@ def _builder(built: dict[str, Any]) -> Any:
     def compile_one(given: Any) -> Any:
         name = str(next(numbers))
         try:
-            built[name] = tvm.driver.build(given.mod, target=given.target)
+            built[name] = tvm.tirx.build(given.mod, target=given.target)
         except Exception as error:  # TVM's own classes; a candidate that fails is one of many
             return BuilderResult(None, reason(error))
         return BuilderResult(name, None)
