@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,8 @@ import pytest
 from faceport.errors import FaceportError, MissingError
 from faceport.parity import compare_calls, worst
 from faceport.plugins import create
+from faceport.progress import progress
+from faceport_tvm.tuning import silence_but_python
 from tests.plugins.toys import build, builder, images, network, reference
 
 TRIALS = 12  # of the six kernels that take most toys
@@ -47,6 +51,26 @@ def test_tuned_networks_answer_as_before_and_other_weights_need_no_trials(
     assert worst(compare_calls([reference(other, calls[0])], [session.run(calls[0])]))[1] < 1e-4
     with pytest.raises(FaceportError, match="tuned again"):  # another seed is another search
         build(target(tuning=TRIALS, batch=2, seed=1), "tvm", made, tmp_path)
+
+
+def test_a_bar_is_drawn_while_the_library_is_silenced() -> None:
+    pytest.importorskip("rich")
+    master, slave = os.openpty()
+    kept = os.dup(2)
+    os.dup2(slave, 2)
+    try:
+        with silence_but_python(), progress("tuning", 2) as shown:
+            shown._next = 0.0
+            shown.advance()
+            os.write(2, b"chatter of the library")
+        print("afterwards", file=sys.stderr)  # nothing has closed it
+    finally:
+        os.dup2(kept, 2)
+        os.close(slave)
+    drawn = os.read(master, 65536).decode()
+    assert "tuning" in drawn and "1 of 2" in drawn and "chatter" not in drawn
+    os.close(master)
+    os.close(kept)
 
 
 def test_too_few_trials_are_refused(tmp_path: Path) -> None:

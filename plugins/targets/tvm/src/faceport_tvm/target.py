@@ -13,11 +13,18 @@ from typing import Any, Literal
 import onnx
 
 from faceport.api import Artifact, Session, Source, Target
-from faceport.errors import FaceportError, MissingError, explain_import
+from faceport.errors import FaceportError, MissingError
 from faceport.graph.names import load
 from faceport.graph.sizes import fix_sizes
 from faceport.progress import progress
-from faceport.runtimes import cannot_compile, cannot_open, installed_version, reason, silence
+from faceport.runtimes import (
+    cannot_compile,
+    cannot_open,
+    installed_version,
+    not_importable,
+    reason,
+    silence,
+)
 from faceport.shapes import BySize, FixedBatch, Item, compile_sizes, compiled_sizes
 from faceport.store import Store
 from faceport.types import Tensors
@@ -49,11 +56,12 @@ class Tvm(Target):
 
     def missing(self) -> str:
         """Say what to install."""
-        try:
-            import tvm
-        except (ImportError, OSError) as error:
-            return f"{explain_import(error)} (pip install 'faceport-tvm[cpu]')"
+        absent = not_importable("pip install 'faceport-tvm[cpu]'", "tvm")
+        if absent:
+            return absent
         if self.options.kind == "cuda":
+            import tvm
+
             if tvm.get_global_func("target.build.cuda", allow_missing=True) is None:
                 return "this build of TVM has no CUDA: build TVM with USE_CUDA, or choose target.kind=llvm"
             if not tvm.cuda().exist:
@@ -148,7 +156,8 @@ class Tvm(Target):
         tuning.require_enough(options.tuning, tasks, network)
 
         def make(folder: Path) -> None:
-            with progress(f"tuning {network}", options.tuning) as shown:
+            label = f"tuning {network}"
+            with tuning.silence_but_python(), progress(label, options.tuning) as shown:
                 tuning.tune(
                     tasks, target, options.tuning, options.seed, options.threads, folder, shown.advance
                 )

@@ -114,24 +114,23 @@ def tune(
             )
             for task, state in zip(tasks, states, strict=True)
         ]
-    with _silence_but_progress():
-        ms.tune.tune_tasks(
-            tasks=contexts,
-            task_weights=[float(task.weight) for task in tasks],
-            work_dir=str(out),
-            max_trials_global=trials,
-            num_trials_per_iter=max(1, min(AT_ONCE, trials // len(tasks))),
-            builder=_builder(built),
-            runner=_runner(built, advance),
-            database=ms.database.JSONDatabase(work_dir=str(out)),
-            cost_model="random",  # a learned one (XGBoost) would bring 0.7 GB of packages
-            measure_callbacks=[ms.measure_callback.AddToDatabase()],
-        )
+    ms.tune.tune_tasks(
+        tasks=contexts,
+        task_weights=[float(task.weight) for task in tasks],
+        work_dir=str(out),
+        max_trials_global=trials,
+        num_trials_per_iter=max(1, min(AT_ONCE, trials // len(tasks))),
+        builder=_builder(built),
+        runner=_runner(built, advance),
+        database=ms.database.JSONDatabase(work_dir=str(out)),
+        cost_model="random",  # a learned one (XGBoost) would bring 0.7 GB of packages
+        measure_callbacks=[ms.measure_callback.AddToDatabase()],
+    )
 
 
 @contextmanager
-def _silence_but_progress() -> Iterator[None]:
-    """Keep what the search prints off the terminal, and what Python writes there on it."""
+def silence_but_python() -> Iterator[None]:
+    """Keep what the search prints off the terminal, not what Python prints; bars begin and end inside."""
     with os.fdopen(os.dup(2), "w") as terminal, redirect_stderr(terminal), silence():
         yield
 
