@@ -61,7 +61,7 @@ def test_fp16_is_what_changes_the_bits(tmp_path: Path) -> None:
             build(target(precision="fp16"), "mnn", made, tmp_path)
 
 
-@pytest.mark.parametrize("method", ["admm", "kl"])
+@pytest.mark.parametrize("method", ["minmax", "percentile", "entropy", "mse"])
 def test_int8_is_calibrated_with_recorded_calls(tmp_path: Path, method: str) -> None:
     made = network("fixed")
     kit = builder(target(precision="int8", range=method), "mnn", made, tmp_path)
@@ -70,15 +70,6 @@ def test_int8_is_calibrated_with_recorded_calls(tmp_path: Path, method: str) -> 
     (call,) = kit.calls()["fixed"][:1]
     found = compare(reference(made, call)["mean"], session.run(call)["mean"])
     assert found["max_rel"] > 1e-4 and found["snr_db"] > 15
-
-
-def test_a_tool_that_crashes_is_a_sentence(tmp_path: Path) -> None:
-    try:
-        build(target(precision="int8", range="kl"), "mnn", network("free"), tmp_path)  # it takes no mean
-    except FaceportError as error:
-        assert re.search(r"'free': mnnquant crashed \(signal 11\); another target.range may work", str(error))
-    else:
-        pytest.skip("this MNN has learned it")
 
 
 def test_int8_takes_any_batch_and_size(tmp_path: Path) -> None:

@@ -23,13 +23,13 @@ def insert_qdq(model: onnx.ModelProto, ranges: Mapping[str, Range], exclude: Ite
     nodes: list[onnx.NodeProto] = []
     layers = 0
     for node in graph.node:
-        axis = None if node.name in kept else _channel_axis(node, weights)
+        axis = None if node.name in kept else channel_axis(node, weights)
         if axis is not None and _scale(ranges.get(node.input[0])) > 0:
             layers += 1
             for slot, name in enumerate(node.input[:2]):
                 if name + INT8 not in made:
                     made.add(name + INT8)
-                    scale = _weight_scales(weights[name], axis) if slot else _input_scale(ranges[name])
+                    scale = weight_scales(weights[name], axis) if slot else _input_scale(ranges[name])
                     nodes += _pair(graph, name, scale, axis if slot else None)
                 node.input[slot] = name + INT8
         nodes.append(node)
@@ -39,7 +39,7 @@ def insert_qdq(model: onnx.ModelProto, ranges: Mapping[str, Range], exclude: Ite
     return layers
 
 
-def _channel_axis(node: onnx.NodeProto, weights: Mapping[str, np.ndarray]) -> int | None:
+def channel_axis(node: onnx.NodeProto, weights: Mapping[str, np.ndarray]) -> int | None:
     """Find the axis of the output channels of a layer's weights; None for what is not such a layer."""
     if len(node.input) < 2 or node.input[1] not in weights:
         return None
@@ -61,7 +61,8 @@ def _input_scale(found: Range) -> np.ndarray:
     return np.array(_scale(found), np.float32)
 
 
-def _weight_scales(weight: np.ndarray, axis: int) -> np.ndarray:
+def weight_scales(weight: np.ndarray, axis: int) -> np.ndarray:
+    """Give each output channel the scale at which its largest weight is the largest integer."""
     others = tuple(other for other in range(weight.ndim) if other != axis)
     largest = np.abs(weight).max(others).astype(np.float32)
     return np.where(largest > 0, largest, 1).astype(np.float32) / LARGEST

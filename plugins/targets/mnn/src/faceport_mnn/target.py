@@ -1,4 +1,4 @@
-"""MNN: its own file is the artifact; converter and quantiser come with the wheel. https://mnn-docs.readthedocs.io"""
+"""MNN: its own file is the artifact; the converter comes with the wheel. https://mnn-docs.readthedocs.io"""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-import numpy as np
 import onnx
 
 from faceport.api import Artifact, Network, Session, Source, Target
 from faceport.graph.names import excluded, load
 from faceport.graph.prelu import widen_slopes
+from faceport.graph.ranges import Range, measure
+from faceport.graph.taps import float_tensors, tap
 from faceport.runtimes import cannot_compile, installed_version, need_calls, not_importable
 from faceport.types import Tensors
+from faceport_mnn.quantise import Quantisation
 
 MODEL = "model.mnn"
-METHODS = {"admm": "ADMM", "kl": "KL"}  # a third, EMA, would ignore the exclude list
-AS_CONVOLUTION = "__matmul_converted"  # what the converter appends to the name of a linear layer
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,7 @@ class MnnOptions:
     tolerance: float | None = None  # largest error, relative to the spread of an output
     exclude: list[str] = field(default_factory=list)  # int8: ONNX nodes that stay in float
     accuracy_budget: float | None = None
-    range: Literal["admm", "kl"] = "admm"
-    samples: int = 8  # ADMM wants one batch, and takes its time
+    range: Literal["minmax", "percentile", "entropy", "mse"] = "minmax"
 
     def __post_init__(self) -> None:
         if self.winograd is not None and self.winograd not in range(4):
@@ -79,51 +77,41 @@ class Mnn(Target):
             "allow_fallback": options.allow_fallback,
         }
         if self.calibrates:
-            shaping |= {
-                "exclude": sorted(options.exclude),
-                "range": options.range,
-                "samples": options.samples,
-            }
+            shaping |= {"exclude": sorted(options.exclude), "range": options.range}
         return shaping
 
     def compile(self, source: Source, out: Path, calibration: Iterable[Tensors]) -> None:
-        """Convert the exported network, and quantise it where int8 is asked for."""
+        """Convert the exported network, with the scales of its layers where int8 is asked for."""
         model = load(source.onnx())
-        kept = excluded(model, source.network.name, self.options.exclude)
+        exclude = excluded(model, source.network.name, self.options.exclude)
         widen_slopes(model)
-        with TemporaryDirectory() as folder:
-            work = Path(folder)
-            onnx.save(model, work / "network.onnx")
-            flags = ["--fp16"] if self.options.precision == "fp16" else []
-            converted = work / MODEL if self.calibrates else out / MODEL
-            files = ["--modelFile", str(work / "network.onnx"), "--MNNModel", str(converted)]
-            _tool(
-                source.network, converted, "mnnconvert", "-f", "ONNX", *files, "--bizCode", "faceport", *flags
+        if not self.calibrates:
+            convert(
+                source.network, model, out / MODEL, *(["--fp16"] if self.options.precision == "fp16" else [])
             )
-            if self.calibrates:
-                names = [output for node in model.graph.node if node.name in kept for output in node.output]
-                calls = need_calls(calibration, source.network)
-                self._quantise(source.network, converted, out / MODEL, calls, names)
+            return
+        ranges = self._measure(source.network, model, need_calls(calibration, source.network))
+        scales = Quantisation(model, ranges, exclude)
+        with TemporaryDirectory() as folder:
+            told, written = Path(folder, "scales.json"), Path(folder, "network.json")
+            told.write_text(json.dumps(scales.layers()))
+            convert(source.network, model, Path(folder, MODEL), "--compressionParamsFile", str(told))
+            run_tool(source.network, written, "MNN", Path(folder, MODEL), "--JsonFile", str(written))
+            graph = json.loads(written.read_bytes())
+            scales.complete(graph)
+            written.write_text(json.dumps(graph))
+            run_tool(source.network, out / MODEL, "JSON", written, "--MNNModel", str(out / MODEL))
 
-    def _quantise(
-        self, network: Network, converted: Path, out: Path, calls: Sequence[Tensors], kept: list[str]
-    ) -> None:
-        """Give recorded calls to MNN's own tool, which reads them as text."""
-        samples = converted.with_name("calls")
-        count = write_calls(islice(calls, self.options.samples), samples)
-        config = {
-            "path": f"{samples}/",
-            "input_type": "sequence",
-            "used_sample_num": count,
-            "batch_size": 1,
-            "feature_quantize_method": METHODS[self.options.range],
-            "weight_quantize_method": "MAX_ABS",
-            "skip_quant_op_names": [*kept, *(name + AS_CONVOLUTION for name in kept)],
-            "inputs": [{"name": name, "shape": value.shape} for name, value in next(iter(calls)).items()],
-        }
-        file = converted.with_name("config.json")
-        file.write_text(json.dumps(config))
-        _tool(network, out, "mnnquant", str(converted), str(out), str(file))
+    def _measure(
+        self, network: Network, model: onnx.ModelProto, calls: Sequence[Tensors]
+    ) -> dict[str, Range]:
+        """Find the ranges of all activations, with a network that gives them out."""
+        tapped, plain = tap(model, float_tensors(model)), replace(self.options, precision="fp32", streams=1)
+        with TemporaryDirectory() as folder:
+            convert(network, tapped, Path(folder, MODEL))
+            return measure(
+                type(self)(plain).open(Artifact(Path(folder), network, {})).run, calls, plain.range
+            )
 
     def open(self, artifact: Artifact) -> Session:
         """Create the sessions."""
@@ -132,34 +120,29 @@ class Mnn(Target):
         return MnnSession(artifact, self.options)
 
 
-def write_calls(calls: Iterable[Tensors], folder: Path) -> int:
-    """Write one folder per call: its shapes as JSON, its values as text."""
-    count = 0
-    for count, inputs in enumerate(calls, 1):
-        place = folder / f"{count:05}"
-        place.mkdir(parents=True)
-        shapes = [{"name": name, "shape": value.shape} for name, value in inputs.items()]
-        (place / "input.json").write_text(json.dumps({"inputs": shapes}))
-        for name, value in inputs.items():
-            np.savetxt(place / f"{name}.txt", value.reshape(-1), fmt="%.7g")
-    return count
+def convert(network: Network, model: onnx.ModelProto, out: Path, *flags: str) -> None:
+    """Convert a network from ONNX."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "network.onnx")
+        onnx.save(model, file)
+        run_tool(network, out, "ONNX", file, "--MNNModel", str(out), *flags)
 
 
-def _tool(network: Network, out: Path, name: str, *arguments: str) -> None:
-    """Run a tool of the wheel in a process of its own: it prints, and may abort.
+def run_tool(network: Network, out: Path, kind: str, file: Path, *flags: str) -> None:
+    """Run the converter of the wheel in a process of its own: it prints, and may abort.
 
-    Not by the commands mnnconvert and mnnquant: they install a package with pip, to report to their makers.
+    Not by the command mnnconvert: that installs a package with pip, to report to its makers.
     """
-    code = f"import sys, _tools; _tools.{name}(sys.argv[1:])"
-    command = [sys.executable, "-c", code, name, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", "import sys, _tools; _tools.mnnconvert(sys.argv[1:])", "mnnconvert"]
+    words = ["-f", kind, "--modelFile", str(file), "--bizCode", "faceport", *flags]
+    done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
     if done.returncode == 0 and out.is_file():
         return
     said = [line for line in (done.stdout + done.stderr).splitlines() if "not supp" in line.lower()]
     if said:
         why = re.sub(r"^\[[\d:]+\]\s*:\d+:", "", said[-1])
     elif done.returncode < 0:
-        why = f"{name} crashed (signal {-done.returncode}); another target.range may work"
+        why = f"its converter crashed (signal {-done.returncode})"
     else:
-        why = f"{name} made no file"
+        why = "its converter made no file"
     raise cannot_compile("MNN", installed_version("MNN"), network, why)

@@ -1,0 +1,71 @@
+"""int8 on MNN, operator by operator: what lies between two layers must be as exact as the layers."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from faceport.parity import compare
+from faceport.plugins import create
+from tests.plugins.toys import builder, network, reference
+
+if TYPE_CHECKING:
+    from torch import nn
+
+BETWEEN = (
+    "prelu max",
+    "relu max",
+    "max",
+    "sigmoid max",
+    "leaky up",
+    "leaky max",
+    "add max",
+    "cat max",
+    "prelu avg",
+)
+
+
+def net_with(between: str) -> "nn.Module":
+    """Put operators between two convolutions."""
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.aside = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(3, 8, 3, padding=1)
+            self.slopes, self.second = nn.PReLU(8), nn.Conv2d(8, 8, 3, padding=1)
+            self.heat, self.linear = nn.Conv2d(8, 4, 1), nn.Linear(8, 2)
+
+        def forward(self, image):  # type: ignore[no-untyped-def]
+            steps = {
+                "prelu": self.slopes,
+                "relu": torch.relu,
+                "sigmoid": torch.sigmoid,
+                "leaky": lambda x: functional.leaky_relu(x, 0.1),
+                "add": lambda x: x + self.aside(image),
+                "cat": lambda x: torch.cat([x[:, :4], self.aside(image)[:, :4]], 1),
+                "max": lambda x: functional.max_pool2d(x, 2),
+                "avg": lambda x: functional.avg_pool2d(x, 2),
+                "up": lambda x: functional.interpolate(x, scale_factor=2.0),
+            }
+            features = self.first(image)
+            for name in between.split():
+                features = steps[name](features)
+            features = self.second(features).relu()
+            return self.heat(features), self.linear(features.mean((2, 3)))
+
+    return Net()
+
+
+@pytest.mark.parametrize("between", BETWEEN)
+def test_what_lies_between_layers_is_exact_in_8_bits(between: str, tmp_path: Path) -> None:
+    made = network("free", lambda: net_with(between))
+    target = create("target", "mnn", precision="int8", streams=1, tolerance=1e3)  # judged below
+    kit = builder(target, "mnn", made, tmp_path)
+    session = kit.build().sessions["free"]
+    layers = 5 if {"add", "cat"} & set(between.split()) else 4
+    assert session.facts["int8_layers"] == f"{layers} of {layers}"
+    for call in kit.calls()["free"][:2]:
+        assert compare(reference(made, call)["heat"], session.run(call)["heat"])["snr_db"] > 35
