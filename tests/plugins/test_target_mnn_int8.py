@@ -13,15 +13,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 BETWEEN = (
-    "prelu max",
-    "relu max",
-    "max",
-    "sigmoid max",
-    "leaky up",
-    "leaky max",
-    "add max",
-    "cat max",
-    "prelu avg",
+    *("max", "relu max", "prelu max", "sigmoid max", "leaky max", "add max", "cat max"),
+    *("leaky up", "prelu avg", "add relu", "add relu max"),
 )
 
 
@@ -69,3 +62,26 @@ def test_what_lies_between_layers_is_exact_in_8_bits(between: str, tmp_path: Pat
     assert session.facts["int8_layers"] == f"{layers} of {layers}"
     for call in kit.calls()["free"][:2]:
         assert compare(reference(made, call)["heat"], session.run(call)["heat"])["snr_db"] > 35
+
+
+@pytest.mark.parametrize(("inner", "layers"), [(300, "4 of 4"), (70_000, "3 of 4")])
+def test_large_linear_layers_stay_in_float(inner: int, layers: str, tmp_path: Path) -> None:
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.heat = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 4, 1)
+            self.wide, self.last = nn.Linear(8, inner // 8), nn.Linear(inner // 8, 2)
+
+        def forward(self, image):  # type: ignore[no-untyped-def]
+            features = self.first(image).relu()
+            return self.heat(features), self.last(self.wide(features.mean((2, 3))))
+
+    made = network("free", Net)
+    target = create("target", "mnn", precision="int8", streams=1, tolerance=1e3)
+    kit = builder(target, "mnn", made, tmp_path)
+    session = kit.build().sessions["free"]
+    assert session.facts["int8_layers"] == layers
+    (call,) = kit.calls()["free"][:1]
+    assert compare(reference(made, call)["mean"], session.run(call)["mean"])["snr_db"] > 25

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import numpy_helper
 
@@ -17,13 +18,16 @@ from faceport.graph.qdq import LARGEST, channel_axis, weight_scales
 from faceport.graph.ranges import Range
 
 LAYERS = ("Conv", "Gemm", "MatMul")  # what becomes a convolution of MNN
-FUSED = ("Relu", "Clip")  # into the convolution before them
+ELEMENTWISE = ("Add", "Sub", "Mul")
+FUSED = ("Relu", "Clip")  # into the layer, or the element-wise operator, before them
 BETWEEN = (  # not among them: Softmax and Sigmoid, whose 256 steps would give many faces the same score
-    *("Add", "Sub", "Mul", "Concat", "Resize", "Upsample", "Pad", "MaxPool", "AveragePool"),
+    *ELEMENTWISE,
+    *("Concat", "Resize", "Upsample", "Pad", "MaxPool", "AveragePool"),
     *("Relu", "LeakyRelu", "PRelu", "Clip"),
 )
 MOVED = "__before_tr"  # what the converter appends to the name of an output that it lays out anew
 LINEAR = "__matmul_converted"  # and to that of a linear layer
+STORED_AWAY = 1 << 16  # weights
 WIDER = 1.001
 LOWEST, HIGHEST = -128, 127
 
@@ -43,6 +47,12 @@ class Quantisation:
         for name, (low, high) in ranges.items():
             scale = (high - low) * (WIDER if name in pools else 1) / (HIGHEST - LOWEST) or 1.0
             self._activations[name] = {"scale": scale, "zero": round(LOWEST - low / scale)}
+        # And it cuts the sum of an element-wise operator with a ReLU off at 0, wherever zero is.
+        sums = {node.output[0] for node in model.graph.node if node.op_type in ELEMENTWISE}
+        for node in model.graph.node:
+            if node.op_type in FUSED and node.input[0] in sums and node.output[0] in ranges:
+                scale = max(map(abs, ranges[node.output[0]])) / HIGHEST or 1.0
+                self._activations[node.output[0]] = {"scale": scale, "zero": 0}
         self._described = {
             node.output[0]
             for node in model.graph.node
@@ -51,7 +61,7 @@ class Quantisation:
         self._described = (self._described | set(pools.values())) & ranges.keys()  # sizes have no range
         for node in model.graph.node:
             axis = channel_axis(node, weights) if node.op_type in LAYERS and node.name not in kept else None
-            if axis is None or node.input[0] not in ranges:
+            if axis is None or node.input[0] not in ranges or _too_large(node, weights):
                 continue
             scales = weight_scales(weights[node.input[1]], axis).tolist()
             *inner, end = _ends(model, node, shown)
@@ -97,6 +107,11 @@ class Quantisation:
             {"index": index, "quantInfo": {**self._activations[name], **limits}}
             for index, name in sources.items()
         ]
+
+
+def _too_large(node: onnx.NodeProto, weights: Mapping[str, np.ndarray]) -> bool:
+    """Tell which linear layers the converter stores away before it could quantise them."""
+    return node.op_type != "Conv" and weights[node.input[1]].size >= STORED_AWAY
 
 
 def _ends(model: onnx.ModelProto, node: onnx.NodeProto, shown: set[str]) -> list[str]:
