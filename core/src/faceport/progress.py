@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 DELAY = 1.0  # seconds before anything is shown
@@ -45,7 +46,6 @@ class Progress:
 
     def _draw(self) -> None:
         if self._bar is None:
-            from rich.console import Console
             from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar
 
@@ -54,7 +54,7 @@ class Progress:
                 BarColumn(),
                 TextColumn("{task.fields[counted]}"),
                 TimeRemainingColumn(),
-                console=Console(stderr=True),
+                console=_terminal(),
                 transient=True,
                 auto_refresh=False,
             )
@@ -66,6 +66,14 @@ class Progress:
         """Take the bar away."""
         if self._bar is not None:
             self._bar.stop()
+
+
+@cache
+def _terminal() -> Any:
+    """Make the one console that bars and spinners share, so that one may be shown inside the other."""
+    from rich.console import Console
+
+    return Console(stderr=True)
 
 
 @contextmanager
@@ -82,9 +90,7 @@ def progress(label: str, total: int | None = None, unit: str = "") -> Iterator[P
 def working(label: str) -> Iterator[None]:
     """Show that something of unknown length is going on: a spinner on a terminal, one line elsewhere."""
     if sys.stderr.isatty():
-        from rich.console import Console
-
-        with Console(stderr=True).status(label):
+        with _terminal().status(label):
             yield
         return
     timer = threading.Timer(PLAIN_EVERY, print, [f"{label} ..."], {"file": sys.stderr, "flush": True})
