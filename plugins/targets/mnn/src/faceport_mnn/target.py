@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import onnx
+import orjson
 
 from faceport.api import Artifact, Network, Session, Source, Target
 from faceport.graph.names import excluded, load
@@ -24,6 +24,7 @@ from faceport.types import Tensors
 from faceport_mnn.quantise import Quantisation
 
 MODEL = "model.mnn"
+FLAGS = {"fp16": ("--fp16",)}  # of the converter
 
 
 @dataclass(frozen=True)
@@ -85,22 +86,31 @@ class Mnn(Target):
         model = load(source.onnx())
         exclude = excluded(model, source.network.name, self.options.exclude)
         widen_slopes(model)
-        if not self.calibrates:
-            convert(
-                source.network, model, out / MODEL, *(["--fp16"] if self.options.precision == "fp16" else [])
-            )
-            return
-        ranges = self._measure(source.network, model, need_calls(calibration, source.network))
-        scales = Quantisation(model, ranges, exclude)
+        if self.calibrates:
+            calls = need_calls(calibration, source.network)
+            self._quantise(source.network, model, out / MODEL, calls, exclude)
+        else:
+            convert(source.network, model, out / MODEL, *FLAGS.get(self.options.precision, ()))
+
+    def _quantise(
+        self,
+        network: Network,
+        model: onnx.ModelProto,
+        out: Path,
+        calls: Sequence[Tensors],
+        exclude: list[str],
+    ) -> None:
+        """Convert with the scales of layers, then add those of what lies between them."""
+        scales = Quantisation(model, self._measure(network, model, calls), exclude)
         with TemporaryDirectory() as folder:
-            told, written = Path(folder, "scales.json"), Path(folder, "network.json")
-            told.write_text(json.dumps(scales.layers()))
-            convert(source.network, model, Path(folder, MODEL), "--compressionParamsFile", str(told))
-            run_tool(source.network, written, "MNN", Path(folder, MODEL), "--JsonFile", str(written))
-            graph = json.loads(written.read_bytes())
+            told, layers, written = (Path(folder, name) for name in ("scales.json", MODEL, "network.json"))
+            told.write_bytes(orjson.dumps(scales.layers()))
+            convert(network, model, layers, "--compressionParamsFile", str(told))
+            run_tool(network, written, "MNN", layers, "--JsonFile", str(written))
+            graph = orjson.loads(written.read_bytes())
             scales.complete(graph)
-            written.write_text(json.dumps(graph))
-            run_tool(source.network, out / MODEL, "JSON", written, "--MNNModel", str(out / MODEL))
+            written.write_bytes(orjson.dumps(graph))
+            run_tool(network, out, "JSON", written, "--MNNModel", str(out))
 
     def _measure(
         self, network: Network, model: onnx.ModelProto, calls: Sequence[Tensors]
