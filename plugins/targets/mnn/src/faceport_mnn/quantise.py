@@ -39,26 +39,13 @@ class Quantisation:
         kept = set(exclude)
         shown = {output.name for output in model.graph.output}
         weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-        self._activations: dict[str, dict[str, float]] = {}
+        self._activations = activation_scales(model, ranges)
         self._weights: dict[str, list[float]] = {}  # by the names that the output of a layer may get
         self._inputs: dict[str, str] = {}
-        # MNN 3.6 takes a wrong maximum in 8 bits where a pool reads and writes in one scale.
-        pools = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "MaxPool"}
-        for name, (low, high) in ranges.items():
-            scale = (high - low) * (WIDER if name in pools else 1) / (HIGHEST - LOWEST) or 1.0
-            self._activations[name] = {"scale": scale, "zero": round(LOWEST - low / scale)}
-        # And it cuts the sum of an element-wise operator with a ReLU off at 0, wherever zero is.
-        sums = {node.output[0] for node in model.graph.node if node.op_type in ELEMENTWISE}
-        for node in model.graph.node:
-            if node.op_type in FUSED and node.input[0] in sums and node.output[0] in ranges:
-                scale = max(map(abs, ranges[node.output[0]])) / HIGHEST or 1.0
-                self._activations[node.output[0]] = {"scale": scale, "zero": 0}
-        self._described = {
-            node.output[0]
-            for node in model.graph.node
-            if node.op_type in BETWEEN and node.name not in kept and node.output[0] not in shown
-        }
-        self._described = (self._described | set(pools.values())) & ranges.keys()  # sizes have no range
+        between = (node for node in model.graph.node if node.op_type in BETWEEN and node.name not in kept)
+        described = {node.output[0] for node in between} - shown
+        described.update(node.input[0] for node in model.graph.node if node.op_type == "MaxPool")
+        self._described = described & ranges.keys()  # sizes have no range
         for node in model.graph.node:
             axis = channel_axis(node, weights) if node.op_type in LAYERS and node.name not in kept else None
             if axis is None or node.input[0] not in ranges or _too_large(node, weights):
@@ -107,6 +94,21 @@ class Quantisation:
             {"index": index, "quantInfo": {**self._activations[name], **limits}}
             for index, name in sources.items()
         ]
+
+
+def activation_scales(model: onnx.ModelProto, ranges: Mapping[str, Range]) -> dict[str, dict[str, float]]:
+    """Turn ranges into scales and zero points, around two mistakes that MNN 3.6 makes in 8 bits."""
+    pooled = {node.output[0] for node in model.graph.node if node.op_type == "MaxPool"}
+    sums = {node.output[0] for node in model.graph.node if node.op_type in ELEMENTWISE}
+    cut = {node.output[0] for node in model.graph.node if node.op_type in FUSED and node.input[0] in sums}
+    scales: dict[str, dict[str, float]] = {}
+    for name, (low, high) in ranges.items():
+        if name in cut:  # a sum and its ReLU are cut off at 0, wherever their zero point is
+            scales[name] = {"scale": max(-low, high) / HIGHEST or 1.0, "zero": 0}
+        else:  # a pool takes a wrong maximum where it reads and writes in one scale
+            scale = (high - low) * (WIDER if name in pooled else 1) / (HIGHEST - LOWEST) or 1.0
+            scales[name] = {"scale": scale, "zero": round(LOWEST - low / scale)}
+    return scales
 
 
 def _too_large(node: onnx.NodeProto, weights: Mapping[str, np.ndarray]) -> bool:
