@@ -161,3 +161,11 @@ def test_a_mistake_is_answered_with_one_sentence(folder, words, sentence):
     assert re.search(sentence, said), said
     assert said.startswith("error: ")
     assert len(said.strip().splitlines()) == 1
+
+
+def test_another_precision_than_asked_for_is_noted(tmp_path):
+    words = ["target.precision=fp16", "target.allow_fallback=true", "dataset.count=2", "record=record.json"]
+    said = faceport("run", *SMALL, *words, folder=tmp_path)
+    runs_as = record_of(tmp_path)["artifacts"]["retinaface"]["runs_as"]["precision"]
+    told = f"network 'retinaface' runs in {runs_as}, although fp16 was asked for"
+    assert (told in " ".join(said.split())) == (runs_as != "fp16")
