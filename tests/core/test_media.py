@@ -120,6 +120,14 @@ def test_linked_folders_are_followed_and_loops_are_not(tmp_path: Path) -> None:
     assert list(media.find_pictures(tmp_path / "root")) == ["linked/x.jpg"]
 
 
+def test_what_faceport_wrote_is_passed_over_below_a_folder(tmp_path):
+    for name in ("a.jpg", "out/a.jpg", "out/predictions.jsonl", "other/b.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert list(media.find_pictures(tmp_path)) == ["a.jpg", "other/b.jpg"]
+    assert list(media.find_pictures(tmp_path / "out")) == ["a.jpg"]  # it was asked for
+
+
 @pytest.fixture(params=[".mp4", ".avi"])
 def video(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     path = tmp_path / f"clip{request.param}"

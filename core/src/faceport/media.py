@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 
 from faceport.errors import FaceportError, ImageError, explain_import
+from faceport.predictions import FILE
 from faceport.types import Image, Sample
 
 try:
@@ -69,7 +70,8 @@ def is_video(path: str | os.PathLike[str]) -> bool:
 def find_pictures(folder: str | os.PathLike[str]) -> Iterator[str]:
     """Yield the pictures below a folder as relative paths with '/', sorted within each folder.
 
-    Hidden files are passed over ('._x.jpg' is no picture), links are followed, loops of links are not.
+    Hidden files are passed over ('._x.jpg' is no picture), and so are folders below that hold what faceport
+    itself wrote; links are followed, loops of links are not.
     """
     yield from _walk(os.fspath(folder), "", ())
 
@@ -83,6 +85,8 @@ def _walk(folder: str, prefix: str, above: tuple[str, ...]) -> Iterator[str]:
             entries = sorted((entry.name, entry.is_dir()) for entry in listing if entry.name[0] != ".")
     except OSError as error:
         raise FaceportError(f"{folder}: cannot be listed: {error.strerror or error}") from error
+    if above and (FILE, False) in entries:
+        return
     for name, is_folder in entries:
         if is_folder:
             yield from _walk(f"{folder}/{name}", f"{prefix}{name}/", (*above, real))
