@@ -32,6 +32,9 @@ def test_a_note_of_some_rows_names_them():
     slow["notes"] = ["weights are random", "int8 is slow"]
     found = summarise([record("inter_ocular", 0.05), slow])
     assert found.notes[-2:] == ("weights are random", "inter_pupil: int8 is slow")
+    slow_too = [{**slow, "config": {"model": {"name": f"m{number}"}}} for number in range(5)]
+    found = summarise([record("inter_ocular", 0.05), *slow_too])
+    assert found.notes[-1] == "m0, m1, m2 and 2 more: int8 is slow"
 
 
 def test_failures_have_no_protocol():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MOST_NUMBERS = 6  # columns of metrics
+MOST_ROWS = 3  # named by a note
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def summarise(records: Sequence[Mapping[str, Any]]) -> Summary:
                 _status(record, reasons),
             )
         )
-    labels = [" ".join(row[: len(varied)]) for row in rows]
+    labels = [" ".join(filter(None, row[: len(varied)])) for row in rows]
     notes = (*dict.fromkeys(p for record in records for p in protocols(record)), *_notes(records, labels))
     return Summary((*varied, *shown, "per second", "status"), tuple(rows), tuple(reasons), notes)
 
@@ -50,9 +51,12 @@ def _notes(records: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> list[
     for record, label in zip(records, labels, strict=True):
         for note in dict.fromkeys(record.get("notes", ())):
             told.setdefault(note, []).append(label)
-    return [
-        note if len(rows) == len(records) else f"{', '.join(rows)}: {note}" for note, rows in told.items()
-    ]
+    return [note if len(rows) == len(records) else f"{_few(rows)}: {note}" for note, rows in told.items()]
+
+
+def _few(rows: Sequence[str]) -> str:
+    named = ", ".join(rows[:MOST_ROWS])
+    return named if len(rows) <= MOST_ROWS else f"{named} and {len(rows) - MOST_ROWS} more"
 
 
 def protocols(record: Mapping[str, Any]) -> list[str]:
