@@ -9,6 +9,7 @@ from onnx.reference import ReferenceEvaluator
 from faceport.errors import ConfigError, FaceportError
 from faceport.graph.half import is_half, to_half
 from faceport.graph.names import excluded, lift_constants, load, name_nodes
+from faceport.graph.norms import norms_to_convs
 from faceport.graph.prelu import split_prelu
 from faceport.graph.taps import float_tensors, tap
 from tests.core.toys import old_network
@@ -147,3 +148,30 @@ def test_excluded_entries_belong_to_networks() -> None:
     assert excluded(model, "mine", entries) == ["conv", "prelu", "Div:y"]
     with pytest.raises(ConfigError, match=r"network 'mine' has no node 'prelo'. Did you mean prelu"):
         excluded(model, "mine", ["mine:prelo"])
+
+
+def test_norms_of_images_become_convolutions() -> None:
+    rng = np.random.default_rng(3)
+
+    def tensor(name: str) -> onnx.TensorProto:
+        return numpy_helper.from_array(rng.uniform(0.5, 2, 2).astype(np.float32), name)
+
+    nodes = [
+        helper.make_node("BatchNormalization", ["x", *"abcd"], ["n"], name="norm", epsilon=1e-3),
+        helper.make_node("GlobalAveragePool", ["n"], ["p"], name="pool"),
+        helper.make_node("Flatten", ["p"], ["f"], name="flat"),
+        helper.make_node("BatchNormalization", ["f", *"abcd"], ["y"], name="last"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 2, 6, 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 2])],
+        [tensor(name) for name in "abcd"],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    right = run(model)[0]
+    assert norms_to_convs(model) == ["norm"]
+    assert [node.op_type for node in model.graph.node][::3] == ["Conv", "BatchNormalization"]
+    np.testing.assert_allclose(run(model)[0], right, rtol=1e-5)
+    assert norms_to_convs(model) == []

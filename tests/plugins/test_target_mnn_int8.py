@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 BETWEEN = (
     *("max", "relu max", "prelu max", "sigmoid max", "leaky max", "add max", "cat max"),
-    *("leaky up", "prelu avg", "add relu", "add relu max"),
+    *("leaky up", "prelu avg", "add relu", "add relu max", "prelu norm"),
 )
 
 
@@ -29,6 +29,8 @@ def net_with(between: str) -> "nn.Module":
             super().__init__()
             self.first, self.aside = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(3, 8, 3, padding=1)
             self.slopes, self.second = nn.PReLU(8), nn.Conv2d(8, 8, 3, padding=1)
+            self.norm = nn.BatchNorm2d(8)
+            self.norm.running_mean.uniform_(-1, 1)
             self.heat, self.linear = nn.Conv2d(8, 4, 1), nn.Linear(8, 2)
 
         def forward(self, image):  # type: ignore[no-untyped-def]
@@ -37,6 +39,7 @@ def net_with(between: str) -> "nn.Module":
                 "relu": torch.relu,
                 "sigmoid": torch.sigmoid,
                 "leaky": lambda x: functional.leaky_relu(x, 0.1),
+                "norm": self.norm,
                 "add": lambda x: x + self.aside(image),
                 "cat": lambda x: torch.cat([x[:, :4], self.aside(image)[:, :4]], 1),
                 "max": lambda x: functional.max_pool2d(x, 2),
@@ -58,7 +61,7 @@ def test_what_lies_between_layers_is_exact_in_8_bits(between: str, tmp_path: Pat
     target = create("target", "mnn", precision="int8", streams=1, tolerance=1e3)  # judged below
     kit = builder(target, "mnn", made, tmp_path)
     session = kit.build().sessions["free"]
-    layers = 5 if {"add", "cat"} & set(between.split()) else 4
+    layers = 5 if {"add", "cat", "norm"} & set(between.split()) else 4
     assert session.facts["int8_layers"] == f"{layers} of {layers}"
     for call in kit.calls()["free"][:2]:
         assert compare(reference(made, call)["heat"], session.run(call)["heat"])["snr_db"] > 35

@@ -22,7 +22,7 @@ ELEMENTWISE = ("Add", "Sub", "Mul")
 FUSED = ("Relu", "Clip")  # into the layer, or the element-wise operator, before them
 BETWEEN = (  # not among them: Softmax and Sigmoid, whose 256 steps would give many faces the same score
     *ELEMENTWISE,
-    *("Concat", "Resize", "Upsample", "Pad", "MaxPool", "AveragePool"),
+    *("Concat", "Resize", "Upsample", "Pad", "MaxPool", "AveragePool", "GlobalAveragePool"),
     *("Relu", "LeakyRelu", "PRelu", "Clip"),
 )
 MOVED = "__before_tr"  # what the converter appends to the name of an output that it lays out anew

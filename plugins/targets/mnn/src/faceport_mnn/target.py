@@ -16,6 +16,7 @@ import orjson
 
 from faceport.api import Artifact, Network, Session, Source, Target
 from faceport.graph.names import excluded, load
+from faceport.graph.norms import norms_to_convs
 from faceport.graph.prelu import widen_slopes
 from faceport.graph.ranges import Range, measure
 from faceport.graph.taps import float_tensors, tap
@@ -87,6 +88,7 @@ class Mnn(Target):
         exclude = excluded(model, source.network.name, self.options.exclude)
         widen_slopes(model)
         if self.calibrates:
+            norms_to_convs(model)  # MNN 3.6 computes wrong norms in 8 bits
             calls = need_calls(calibration, source.network)
             self._quantise(source.network, model, out / MODEL, calls, exclude)
         else:
