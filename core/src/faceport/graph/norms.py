@@ -1,4 +1,4 @@
-"""Batch normalisation that stands alone, as a convolution of each channel by itself: what all compilers know."""
+"""Batch normalisation that stands alone, as a convolution of each channel by itself: compilers know that better."""
 
 from __future__ import annotations
 
