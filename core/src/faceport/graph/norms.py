@@ -1,4 +1,4 @@
-"""Batch normalisation that stands alone, as a convolution of each channel by itself: compilers know that better."""
+"""Batch normalisation that stands alone as a convolution of each channel: what compilers know better."""
 
 from __future__ import annotations
 
