@@ -142,6 +142,8 @@ class Tvm(Target):
         except FaceportError:
             raise
         except Exception as error:  # TVM's own classes, and Python's from its importer
+            with silence():
+                error.__traceback__ = None  # holds what complains when it goes
             return reason(error)
         return ""
 
