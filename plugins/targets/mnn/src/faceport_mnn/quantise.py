@@ -58,7 +58,7 @@ class Quantisation:
                 self._weights[name], self._inputs[name] = scales, node.input[0]
 
     def layers(self) -> dict[str, Any]:
-        """Write what the converter reads; it may give the output of a layer any of three names."""
+        """Write what the converter reads; the output of a layer may get any of these names."""
         layers = [
             {
                 "input": [self._told(self._inputs[name], self._inputs[name])],
