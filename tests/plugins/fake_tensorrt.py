@@ -235,6 +235,7 @@ def install(monkeypatch: pytest.MonkeyPatch, gpus: int = 1) -> Cuda:
     cuda, bindings, runtime = ModuleType("cuda"), ModuleType("cuda.bindings"), Cuda(gpus)
     bindings.runtime = runtime  # type: ignore[attr-defined]
     cuda.bindings = bindings  # type: ignore[attr-defined]
-    for name, module in {"tensorrt": trt, "cuda": cuda, "cuda.bindings": bindings}.items():
+    modules = {"tensorrt": trt, "cuda": cuda, "cuda.bindings": bindings, "cuda.bindings.runtime": runtime}
+    for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)
     return runtime

@@ -25,7 +25,9 @@ from tests.plugins.toys import (
 def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cuda:
     """Stand in for a machine with a GPU."""
     monkeypatch.setenv("FACEPORT_CACHE", str(tmp_path / "cache"))
-    return install(monkeypatch)
+    found = install(monkeypatch)
+    assert target().missing() == "", "else every test of this file would be skipped"
+    return found
 
 
 def target(**options: Any) -> Any:
