@@ -59,7 +59,8 @@ def test_the_list_can_be_used_again(found):
 def test_a_metric_of_labels_is_watched_where_there_are_labels(found):
     folder, *_ = found
     words = ["run", *SMALL, "target=onnxruntime", "target.precision=int8", "dataset.count=4"]
-    faceport(*words, "target.accuracy_budget=1", "record=labels/record.json", folder=folder)
+    said = faceport(*words, "target.accuracy_budget=1", "record=labels/record.json", folder=folder)
+    assert "accuracy_budget=1 on 4 of the run's pictures with no node in float" in " ".join(said.split())
     budget = record_of(folder / "labels")["budget"]
     assert budget["excluded"] == [] and budget["within"]
     assert set(budget["float"]) == {f"widerface_ap.{level}" for level in ("easy", "medium", "hard")}

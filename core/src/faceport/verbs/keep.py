@@ -54,11 +54,13 @@ def keep_within_budget(plan: Plan, folder: Path) -> dict[str, Any] | None:
     write_atomically(folder / LIST, listed + "\n")
     pictures = min(trial.count(), MOST)
     verdict = "stays within" if found.within else "CANNOT be kept within"
-    plan.notes.append(
-        f"int8 {verdict} accuracy_budget={budget:g} on {pictures} of the run's pictures with "
-        f"{len(found.excluded)} of {found.candidates} nodes in float; to use the list again: "
-        f'"target.exclude=$(cat {folder / LIST})"'
-    )
+    note = f"int8 {verdict} accuracy_budget={budget:g} on {pictures} of the run's pictures with "
+    if found.excluded:
+        note += f"{len(found.excluded)} of {found.candidates} nodes in float; to use the list again: "
+        note += f'"target.exclude=$(cat {folder / LIST})"'
+    else:
+        note += "no node in float"
+    plan.notes.append(note)
     return {"budget": budget, "pictures": pictures, **found.facts()}
 
 
