@@ -1,10 +1,12 @@
 """int8 on MNN, operator by operator: what lies between two layers must be as exact as the layers."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from faceport.api import Network
+from faceport.errors import FaceportError
 from faceport.parity import compare
 from faceport.plugins import create
 from tests.plugins.toys import builder, network, reference
@@ -88,3 +90,21 @@ def test_large_linear_layers_stay_in_float(inner: int, layers: str, tmp_path: Pa
     assert session.facts["int8_layers"] == layers
     (call,) = kit.calls()["free"][:1]
     assert compare(reference(made, call)["mean"], session.run(call)["mean"])["snr_db"] > 25
+
+
+def test_half_a_file_of_the_converter_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import faceport_mnn.target
+
+    whole = faceport_mnn.target.run_tool
+
+    def cut(network: Network, out: Path, kind: str, *words: Any) -> None:
+        whole(network, out, kind, *words)
+        if out.suffix == ".json":
+            out.write_bytes(out.read_bytes()[:100])
+
+    monkeypatch.setattr(faceport_mnn.target, "run_tool", cut)
+    target = create("target", "mnn", precision="int8")
+    with pytest.raises(
+        FaceportError, match="cannot compile network 'fixed': .* half a file: is the disk full"
+    ):
+        builder(target, "mnn", network("fixed"), tmp_path).build()

@@ -109,7 +109,11 @@ class Mnn(Target):
             told.write_bytes(orjson.dumps(scales.layers()))
             convert(network, model, layers, "--compressionParamsFile", str(told))
             run_tool(network, written, "MNN", layers, "--JsonFile", str(written))
-            graph = orjson.loads(written.read_bytes())
+            try:
+                graph = orjson.loads(written.read_bytes())
+            except ValueError as error:
+                why = "its converter wrote half a file: is the disk full?"
+                raise cannot_compile("MNN", installed_version("MNN"), network, why) from error
             scales.complete(graph)
             written.write_bytes(orjson.dumps(graph))
             run_tool(network, out, "JSON", written, "--MNNModel", str(out))
