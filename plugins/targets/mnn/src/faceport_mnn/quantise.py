@@ -42,8 +42,9 @@ class Quantisation:
         self._activations = activation_scales(model, ranges)
         self._weights: dict[str, list[float]] = {}  # by the names that the output of a layer may get
         self._inputs: dict[str, str] = {}
+        read = {name for node in model.graph.node for name in node.input}  # what is not read is a result
         between = (node for node in model.graph.node if node.op_type in BETWEEN and node.name not in kept)
-        described = {node.output[0] for node in between} - shown
+        described = {node.output[0] for node in between} & read
         described.update(node.input[0] for node in model.graph.node if node.op_type == "MaxPool")
         self._described = described & ranges.keys()  # sizes have no range
         for node in model.graph.node:
@@ -79,7 +80,8 @@ class Quantisation:
     def complete(self, graph: dict[str, Any]) -> None:
         """Describe the tensors between layers too; write all scales in full, the JSON has cut them."""
         names: list[str] = graph["tensorName"]
-        sources = {index: name for index, name in enumerate(names) if name in self._described}
+        plain = (name.removesuffix(MOVED) for name in names)
+        sources = {index: name for index, name in enumerate(plain) if name in self._described}
         for operator in graph["oplists"]:
             quantised = (operator.get("main") or {}).get("quanParameter")
             if quantised:
