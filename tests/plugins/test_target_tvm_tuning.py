@@ -27,6 +27,7 @@ def target(**options: Any) -> Any:
     return create("target", "tvm", **options)
 
 
+@pytest.mark.slow
 def test_tuned_networks_answer_as_before_and_other_weights_need_no_trials(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
