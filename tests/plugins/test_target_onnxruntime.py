@@ -89,6 +89,26 @@ def test_reduce_range_uses_seven_bits(tmp_path: Path) -> None:
     assert largest[0] > 100 and largest[1] <= 64
 
 
+def test_means_keep_their_precision_in_int8(tmp_path: Path) -> None:
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.heat = nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.Conv2d(8, 4, 1)
+
+        def forward(self, image):  # type: ignore[no-untyped-def]
+            features = self.first(image - image.mean((2, 3), keepdim=True))
+            heat = self.heat(nn.functional.avg_pool2d(features, 8))
+            return heat, heat.mean((2, 3))[:, :2]
+
+    made = network("free", Net)
+    kit = builder(target(precision="int8", tolerance=1e3), "onnxruntime", made, tmp_path)
+    session = kit.build().sessions["free"]
+    (call,) = kit.calls()["free"][:1]
+    assert compare(reference(made, call)["heat"], session.run(call)["heat"])["snr_db"] > 42
+
+
 def test_excluded_nodes_stay_in_float(tmp_path: Path) -> None:
     options = target(precision="int8", exclude=["/second/Conv", "free:/heat/Conv", "other:/first/Conv"])
     session = build(options, "onnxruntime", network("free"), tmp_path).sessions["free"]

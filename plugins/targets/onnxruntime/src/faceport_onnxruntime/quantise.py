@@ -11,10 +11,11 @@ from faceport.graph.ranges import Range, measure
 from faceport.graph.taps import float_tensors, tap
 from faceport.types import Tensors
 
-# Not among them: Softmax and Sigmoid, whose 256 steps would give many faces the same score.
+# Not among them: Softmax and Sigmoid, whose 256 steps would give many faces the same score, and AveragePool,
+# which ONNX Runtime gives the scale of what it reads, where means are much smaller.
 OPERATORS = (
     *("Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Mul", "Concat", "Resize", "Pad"),
-    *("MaxPool", "AveragePool", "GlobalAveragePool", "Relu", "LeakyRelu", "Clip"),
+    *("MaxPool", "GlobalAveragePool", "Relu", "LeakyRelu", "Clip"),
     *("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Split"),
 )
 
