@@ -110,6 +110,7 @@ def test_they_run_together(site, tmp_path):
     ]
     shown = faceport(*words, folder=tmp_path, PYTHONPATH=site)
     assert "weights of example_points are random" in shown
+    assert "was asked for" not in shown  # a target without the option has been asked for nothing else
     record = json.loads((tmp_path / "record.json").read_text())
     assert record["status"] == "done"
     assert record["samples"]["predicted"] == 3

@@ -206,6 +206,11 @@ class Target(ABC):
         """Load a compiled network and make it ready to run."""
 
     @property
+    def precision(self) -> str:
+        """Name the precision that is asked for; a target without such an option computes in fp32."""
+        return str(getattr(self.options, "precision", "fp32"))
+
+    @property
     def calibrates(self) -> bool:
         """Tell whether compile() wants recorded calls."""
         return False

@@ -32,8 +32,7 @@ _NOISE = re.compile(
 def allowed_error(target: Target, fp32: float) -> float:
     """Settle how far a target may be from the reference: as its options say, or as its precision lets it."""
     given = getattr(target.options, "tolerance", None)
-    precision = getattr(target.options, "precision", "fp32")
-    return float(given if given is not None else max(fp32, TOLERANCES.get(precision, 0.0)))
+    return float(given if given is not None else max(fp32, TOLERANCES.get(target.precision, 0.0)))
 
 
 def not_importable(cure: str, *modules: str) -> str:

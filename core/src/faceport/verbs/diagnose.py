@@ -25,7 +25,7 @@ def diagnose_model(config: Mapping[str, Any]) -> dict[str, Any]:
     require_onnx(plan.target_name)
     require_usable(plan.target, plan.target_name)
     builder = plan.builder(plan.first_questions())
-    precision = str(getattr(plan.target.options, "precision", "fp32"))
+    precision = plan.target.precision
     reports: list[NodeReport] = []
     first: dict[str, NodeReport | None] = {}
     with progress("diagnosing", len(plan.model.networks)) as shown:

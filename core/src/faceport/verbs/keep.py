@@ -33,7 +33,7 @@ def keep_within_budget(plan: Plan, folder: Path) -> dict[str, Any] | None:
     assert plan.target is not None
     options = plan.target.options
     budget = getattr(options, "accuracy_budget", None)
-    if budget is None or plan.bundle or getattr(options, "precision", "fp32") == "fp32":
+    if budget is None or plan.bundle or plan.target.precision == "fp32":
         return None
     metrics = _watched(plan)
     if plan.options.limit is None or plan.options.limit > MOST:

@@ -122,7 +122,8 @@ def _predict(plan: Plan, built: Built, file: PredictionFile) -> dict[str, Any]:
 
 def _other_precisions(plan: Plan, artifacts: Mapping[str, Any]) -> list[str]:
     """Say which networks run in another precision than was asked for, where the user allowed it."""
-    asked = getattr(plan.target.options, "precision", None) if plan.target else None
+    assert plan.target is not None
+    asked = plan.target.precision
     running = {name: facts["runs_as"].get("precision", asked) for name, facts in artifacts.items()}
     return [
         f"network '{name}' runs in {precision}, although {asked} was asked for"

@@ -19,7 +19,7 @@ SHORTEST = 0.01  # seconds of a round; quicker networks are run several times
 def compare_with_float(plan: Plan, built: Built) -> dict[str, float]:
     """Give how many times as fast as fp32 each network is; nothing where fp32 is what runs."""
     assert plan.model is not None and plan.target is not None
-    precision = str(getattr(plan.target.options, "precision", "fp32"))
+    precision = plan.target.precision
     if precision == "fp32" or plan.bundle:
         return {}
     options = dataclasses.replace(plan.target.options, precision="fp32")
