@@ -24,9 +24,9 @@ import numpy as np
 
 import faceport
 from faceport.api import Model, Network, Session, SingleNetworkModel
-from faceport.build import Builder
-from faceport.engine import Engine, Settings
-from faceport.media import decode
+from faceport.build.builder import Builder
+from faceport.data.pictures import decode
+from faceport.engine.engine import Engine, Settings
 from faceport.types import Faces, Sample, Tensors, TensorSpec
 
 
@@ -78,7 +78,7 @@ def settings() -> Iterator[Setting]:
 def jpegs(count: int) -> list[bytes]:
     """Draw pictures and encode them."""
     dataset = faceport.create("dataset", "synthetic", count=min(count, 50), size=[640, 640])
-    from faceport.media import encode
+    from faceport.data.pictures import encode
 
     drawn = [encode(sample.image) for sample in dataset]
     return [drawn[index % len(drawn)] for index in range(count)]

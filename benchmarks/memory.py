@@ -12,11 +12,11 @@ import tempfile
 from pathlib import Path
 
 import faceport
-from faceport.compose import compose_config
-from faceport.engine import Engine
-from faceport.media import write_picture
-from faceport.plan import make_plan
-from faceport.predictions import FILE, PredictionFile
+from faceport.data.pictures import write_picture
+from faceport.data.predictions import FILE, PredictionFile
+from faceport.engine.engine import Engine
+from faceport.runs.plan import make_plan
+from faceport.shell.compose import compose_config
 
 DIFFERENT = 25  # pictures that are drawn; the others are links to them
 SIDE = 640  # pixels

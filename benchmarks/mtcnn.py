@@ -25,8 +25,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 import faceport
-from faceport.build import Builder
-from faceport.engine import Engine, Settings
+from faceport.build.builder import Builder
+from faceport.engine.engine import Engine, Settings
+from faceport.networks.modules import load_module
 from faceport.types import Faces, Image, Sample
 from faceport_facenet.mtcnn import ONET_SIZE, RNET_SIZE, Mtcnn
 from faceport_facenet.stages import decide, merge, propose, pyramid, refine, regions
@@ -41,7 +42,7 @@ class Eager:
 
     def __init__(self, model: Mtcnn) -> None:
         self.options = model.options
-        self.nets = {name: network.module() for name, network in model.networks.items()}
+        self.nets = {name: load_module(network) for name, network in model.networks.items()}
         self.threads = torch.get_num_threads()
 
     def run(self, frames: list[Image]) -> list[Faces]:

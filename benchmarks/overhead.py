@@ -26,11 +26,11 @@ import cv2
 
 import faceport
 from faceport.api import Model, Network, Session, Steps
-from faceport.compose import compose_config
-from faceport.engine import Engine
-from faceport.media import write_picture
-from faceport.plan import make_plan
-from faceport.predictions import PredictionFile
+from faceport.data.pictures import write_picture
+from faceport.data.predictions import PredictionFile
+from faceport.engine.engine import Engine
+from faceport.runs.plan import make_plan
+from faceport.shell.compose import compose_config
 from faceport.types import Sample, Tensors
 
 RETINAFACE = ("model=retinaface_mobilenet", "model.weights=random", "model.size=640", "model.confidence=0.5")

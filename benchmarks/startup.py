@@ -14,11 +14,11 @@ from pathlib import Path
 LIMIT = 0.5  # seconds of CPU
 COMMANDS = {
     "python -c pass": ["-c", "pass"],
-    "faceport --help": ["-m", "faceport.cli", "--help"],
-    "faceport run --help": ["-m", "faceport.cli", "run", "--help"],
-    "faceport list": ["-m", "faceport.cli", "list"],
-    "completion of a name": ["-m", "faceport.cli", "--complete", "run", "model=reti"],
-    "completion of an option": ["-m", "faceport.cli", "--complete", "run", "model=facenet", "model."],
+    "faceport --help": ["-m", "faceport", "--help"],
+    "faceport run --help": ["-m", "faceport", "run", "--help"],
+    "faceport list": ["-m", "faceport", "list"],
+    "completion of a name": ["-m", "faceport", "--complete", "run", "model=reti"],
+    "completion of an option": ["-m", "faceport", "--complete", "run", "model=facenet", "model."],
 }
 
 

@@ -21,10 +21,10 @@ from omegaconf import OmegaConf
 
 import faceport
 from faceport.api import Model, Network, Session, Steps
-from faceport.build import Builder
-from faceport.engine import Engine, Settings
+from faceport.build.builder import Builder
+from faceport.engine.engine import Engine, Settings
 from faceport.errors import FaceportError
-from faceport.plugins import installed
+from faceport.plugins.index import installed
 from faceport.types import Call, Faces, Sample, Tensors
 
 SLOW = ("tvm",)  # untuned: measured when asked for by name

@@ -13,7 +13,7 @@ SMALL = ["model=retinaface_mobilenet", "model.weights=random", "model.size=160",
 def start(*words: str, folder: Path, **environment: str) -> subprocess.Popen[str]:
     """Start the command in a folder, with a store of its own below it."""
     return subprocess.Popen(
-        [sys.executable, "-m", "faceport.cli", *words],
+        [sys.executable, "-m", "faceport", *words],
         cwd=folder,
         env={**os.environ, "FACEPORT_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1", **environment},
         stdout=subprocess.PIPE,

@@ -99,7 +99,7 @@ def run_onnxruntime(
     """Export a network, whatever weights it has, and run the reference input on ONNX Runtime."""
     import onnxruntime
 
-    from faceport.export import export_onnx
+    from faceport.networks.export import export_onnx
 
     export_onnx(network, folder / "network.onnx")
     session = onnxruntime.InferenceSession(folder / "network.onnx", providers=["CPUExecutionProvider"])

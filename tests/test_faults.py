@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import faceport as package
+from faceport.data.pictures import encode, write_picture
 from faceport.errors import MissingError
-from faceport.media import encode, write_picture
 from tests.cli import SMALL, faceport
 
 MODEL = [word for word in SMALL if not word.startswith("dataset")]
@@ -179,7 +179,7 @@ def on_a_small_disk(folder: Path, script: str) -> str:
     allowed = subprocess.run([*fence, "sh", "-c", mount], cwd=folder, capture_output=True, check=False)
     if allowed.returncode:
         pytest.skip(f"making a small disk is not allowed here: {allowed.stderr.decode().strip()}")
-    program = f'set -u; faceport() {{ {sys.executable} -m faceport.cli "$@" 2>&1; echo "exit code: $?"; }}'
+    program = f'set -u; faceport() {{ {sys.executable} -m faceport "$@" 2>&1; echo "exit code: $?"; }}'
     done = subprocess.run(
         [*fence, "bash", "-c", f"{program}; {mount}; {script}"],
         cwd=folder,
@@ -268,7 +268,7 @@ def locked(tmp_path):
 
 def refused(*words: str, folder: Path, code: int, **environment: str) -> str:
     done = subprocess.run(
-        [*as_nobody_special(), sys.executable, "-m", "faceport.cli", *words],
+        [*as_nobody_special(), sys.executable, "-m", "faceport", *words],
         cwd=folder,
         env={**os.environ, "FACEPORT_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1", **environment},
         capture_output=True,

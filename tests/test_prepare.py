@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from faceport.media import decode
+from faceport.data.pictures import decode
 from faceport.ops.landmarks import neighbours
-from faceport.plugins import create
+from faceport.plugins.loading import create
 from tests.cli import faceport, start
 
 DRAWN = ["dataset=synthetic", "dataset.size=[160,200]"]

@@ -21,7 +21,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import faceport as installed_faceport
-from faceport.media import write_picture
+from faceport.data.pictures import write_picture
+from faceport.networks.modules import load_module
 from tests.cli import faceport
 from tests.conftest import ROOT
 
@@ -139,7 +140,7 @@ def test_what_was_compiled_here_predicts_the_same_there(elsewhere, photo, tmp_pa
 
     # The checkpoint stays at home: the other machine has the artifact only.
     model = installed_faceport.create("model", "retinaface_mobilenet", weights="random:5")
-    torch.save(model.networks["retinaface"].module().state_dict(), tmp_path / "trained.pth")
+    torch.save(load_module(model.networks["retinaface"]).state_dict(), tmp_path / "trained.pth")
     faceport("compile", *MODEL, f"model.weights={tmp_path}/trained.pth", "out=board", folder=tmp_path)
     (tmp_path / "trained.pth").unlink()
 

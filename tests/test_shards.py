@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from faceport.api import Metric, Scored
-from faceport.plugins import create, installed
-from faceport.predictions import PredictionFile, read_predictions
+from faceport.data.predictions import PredictionFile, read_predictions
+from faceport.plugins.index import installed
+from faceport.plugins.loading import create
+from faceport.runs.pairing import Pairing
 from faceport.types import Faces, Prediction, Sample
-from faceport.verbs.pairing import Pairing
 
 PICTURES = 30
 WIDEST = {  # options under which a metric gives all that it can give

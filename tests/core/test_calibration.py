@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from faceport.api import Dataset
-from faceport.calibration import MOST_ROWS, Calibration, Recording, choose, digest_calls
+from faceport.build.recording import MOST_ROWS, Calibration, Recording, choose, digest_calls
+from faceport.build.store import Store
 from faceport.errors import FaceportError, ImageError
-from faceport.store import Store
 from faceport.types import Sample
 from tests.plugins.toys import Toy, network, pictures, reference
 
@@ -58,7 +58,7 @@ def test_calls_are_recorded_once_and_read_back(tmp_path: Path) -> None:
 
 def test_what_is_kept_of_each_call_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("faceport.calibration.MOST_CALLS", 3)
-    from faceport.calibration import _Recorder
+    from faceport.build.recording import _Recorder
 
     recorder = _Recorder(tmp_path, seed=0)
     for number in range(30):

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from faceport.cli import COMPOSED, PLAIN, run_command
-from faceport.compose import compose_config, split_flags
-from faceport.help import TEXTS, VERBS, verb_help
-from faceport.plugins import KINDS, installed
+from faceport.plugins.index import KINDS, installed
+from faceport.shell.cli import COMPOSED, PLAIN, run_command
+from faceport.shell.compose import compose_config, split_flags
+from faceport.shell.help import TEXTS, VERBS, verb_help
 from tests.cli import SMALL, faceport
 
 
@@ -134,7 +134,7 @@ print(*sorted(sys.modules), file=sys.stderr)
 
 
 def test_a_broken_pipe_is_no_error(tmp_path):
-    program = f"{shlex.quote(sys.executable)} -m faceport.cli"
+    program = f"{shlex.quote(sys.executable)} -m faceport"
     environment = {**os.environ, "FACEPORT_CACHE": str(tmp_path)}
     done = subprocess.run(
         ["bash", "-c", f"{program} list | head -n 1"],
@@ -156,7 +156,7 @@ def test_cfg_shows_what_would_be_run_and_runs_nothing(tmp_path):
 
 
 def test_a_traceback_is_for_those_who_ask_for_it(tmp_path):
-    command = [sys.executable, "-m", "faceport.cli", "run", "model=facenet", "dataset=nonsense"]
+    command = [sys.executable, "-m", "faceport", "run", "model=facenet", "dataset=nonsense"]
     environment = {**os.environ, "FACEPORT_DEBUG": "1"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from faceport.completion import answer, script
 from faceport.errors import ConfigError
-from faceport.help import VERBS
+from faceport.shell.completion import answer, script
+from faceport.shell.help import VERBS
 from tests.cli import faceport
 from tests.fakes import install
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import hydra
 import pytest
 
-from faceport.compose import compose_config, split_flags, sweep
 from faceport.errors import ConfigError
-from faceport.plan import make_plan
+from faceport.runs.plan import make_plan
+from faceport.shell.compose import compose_config, split_flags, sweep
 
 MODEL = ["model=retinaface_mobilenet", "model.weights=random"]
 

@@ -6,10 +6,10 @@ import pytest
 from onnx import numpy_helper
 
 import faceport
-from faceport.build import Builder
-from faceport.diagnose import departs, diagnose
-from faceport.plugins import find_class
-from faceport.store import Store
+from faceport.build.builder import Builder
+from faceport.build.store import Store
+from faceport.plugins.loading import find_class
+from faceport.study.diagnose import departs, diagnose
 
 MODELS = {
     "retinaface": ("retinaface_mobilenet", {"size": 160}),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from faceport.drawing import LANDMARK, PALETTE, draw
+from faceport.data.drawing import LANDMARK, PALETTE, draw
 from faceport.types import Faces
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from faceport.api import Model
-from faceport.engine import Engine, Settings
+from faceport.engine.engine import Engine, Settings
 from faceport.errors import FaceportError, ImageError
 from faceport.types import Call, Faces, Sample
 from tests.core.toys import Doubling, TwoStages, blank, expected

@@ -3,7 +3,7 @@ import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
 
-from faceport.graph.perturb import ERROR, perturbable
+from faceport.study.perturb import ERROR, perturbable
 from tests.core.test_graph import prepared
 
 X = np.random.default_rng(1).standard_normal((3, 2, 6, 8)).astype(np.float32)

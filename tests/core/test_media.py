@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceport import media
+from faceport.data import pictures as media
 from faceport.errors import FaceportError, ImageError
 
 
@@ -212,7 +212,7 @@ def test_opencv_without_libgl_is_one_sentence(tmp_path: Path) -> None:
     )
     program = (
         "from faceport.errors import FaceportError\n"
-        "try:\n    import faceport.media\nexcept FaceportError as error:\n    print(error)"
+        "try:\n    import faceport.data.pictures\nexcept FaceportError as error:\n    print(error)"
     )
     source = str(Path(media.__file__).parents[1])
     done = subprocess.run(

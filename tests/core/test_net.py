@@ -6,7 +6,8 @@ from torch import nn
 
 from faceport.api import Network
 from faceport.errors import FaceportError, MissingError
-from faceport.net import read_state_dict
+from faceport.networks.modules import load_module
+from faceport.networks.state_dicts import read_state_dict
 from faceport.types import TensorSpec
 
 
@@ -26,7 +27,7 @@ def state():
 
 
 def weight_of(path):
-    return network(path).module()[0].weight.detach().numpy()
+    return load_module(network(path))[0].weight.detach().numpy()
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,9 @@ def test_wrong_keys_are_counted_and_shapes_named(tmp_path, state):
 def test_the_model_that_would_fit_is_named(tmp_path):
     import faceport
 
-    other = faceport.create("model", "retinaface_mobilenet", weights="random").networks["retinaface"].module()
+    other = load_module(
+        faceport.create("model", "retinaface_mobilenet", weights="random").networks["retinaface"]
+    )
     torch.save(other.state_dict(), tmp_path / "net.pth")
     with pytest.raises(FaceportError, match="They would fit model=retinaface_mobilenet"):
         weight_of(tmp_path / "net.pth")
@@ -114,6 +117,6 @@ def test_a_file_without_tensors(tmp_path):
 
 
 def test_random_weights_follow_their_seed():
-    one, same, other = (network(f"random:{seed}").module()[0].weight for seed in (1, 1, 2))
+    one, same, other = (load_module(network(f"random:{seed}"))[0].weight for seed in (1, 1, 2))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)

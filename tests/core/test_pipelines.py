@@ -10,7 +10,7 @@ import pytest
 
 import faceport
 from faceport.errors import ConfigError, FaceportError, MissingError
-from faceport.net import run_module
+from faceport.networks.modules import load_module, run_module
 from faceport.types import Faces, Sample
 
 DETECTOR = ["size=96", "keep_top_k=3", "confidence=0.0"]  # random weights score low
@@ -64,7 +64,7 @@ def test_the_detector_tells_the_model_where_to_look(cascade, images):
     call = next(steps)
     assert len(call.inputs["image"]) == 3
     with pytest.raises(StopIteration) as stop:
-        steps.send(run_module(model.network, model.network.module(), call.inputs))
+        steps.send(run_module(model.network, load_module(model.network), call.inputs))
     assert_same(stop.value.value, faces)
 
 
@@ -150,7 +150,7 @@ def test_a_pipeline_may_be_called_from_several_threads(cascade, images):
 def test_pipelines_may_be_opened_from_several_threads(tmp_path, images):
     import torch
 
-    module = faceport.create("model", "retinaface_mobilenet", weights="random").network.module()
+    module = load_module(faceport.create("model", "retinaface_mobilenet", weights="random").network)
     torch.save(module.state_dict(), tmp_path / "net.pth")
 
     def count(most: int) -> int:
@@ -183,7 +183,7 @@ def test_a_mistake_is_an_exception_with_a_sentence(words, error, sentence):
 
 def test_a_module_has_the_official_keys():
     model = faceport.create("model", "retinaface_mobilenet", weights="random")
-    module = model.networks["retinaface"].module()
+    module = load_module(model.networks["retinaface"])
     keys = module.state_dict().keys()
     assert {"body.stage1.0.0.weight", "fpn.output1.0.weight", "BboxHead.0.conv1x1.bias"} <= keys
     assert not module.training

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from faceport.errors import ConfigError
-from faceport.plugins import Plugin, create, installed
-from faceport.verbs import catalogue
+from faceport.plugins import health as catalogue
+from faceport.plugins.index import Plugin, installed
+from faceport.plugins.loading import create
 from tests.cli import SMALL, faceport
 from tests.fakes import install
 
@@ -216,7 +217,7 @@ def test_a_plugin_that_imports_torch_costs_nothing(words, tmp_path):
     put(tmp_path, "heavy", {INIT: HEAVY + HOOK})
     mark = tmp_path / "imported"
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "faceport.cli", *words],
+        [sys.executable, "-X", "importtime", "-m", "faceport", *words],
         cwd=tmp_path,
         env={
             **os.environ,

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from faceport.data.predictions import PredictionFile, from_json, read_predictions, to_json
 from faceport.errors import FaceportError
-from faceport.predictions import PredictionFile, from_json, read_predictions, to_json
 from faceport.types import FIELDS, Faces, Prediction, Sample
 
 

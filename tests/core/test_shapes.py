@@ -8,27 +8,11 @@ import pytest
 
 from faceport.api import Artifact, Network, Session
 from faceport.errors import FaceportError
-from faceport.runtimes import (
-    cannot_open,
-    cannot_run,
-    main_precision,
-    reason,
-    refuse_fallback,
-    share_cores,
-    silence,
-)
-from faceport.shapes import (
-    BySize,
-    FixedBatch,
-    Item,
-    compile_sizes,
-    compiled_sizes,
-    fixed_batches,
-    free_axes,
-    has_free_sizes,
-    item_shapes,
-    mismatch,
-)
+from faceport.targets.machine import share_cores, silence
+from faceport.targets.precision import main_precision, refuse_fallback
+from faceport.targets.sentences import cannot_open, cannot_run, reason
+from faceport.targets.sessions import BySize, FixedBatch, compile_sizes, compiled_sizes, fixed_batches
+from faceport.targets.sizes import Item, free_axes, has_free_sizes, item_shapes, mismatch
 from faceport.types import Tensors, TensorSpec
 
 OUTPUTS = (TensorSpec("y", ("batch", 2)),)

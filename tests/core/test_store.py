@@ -4,8 +4,9 @@ import time
 
 import pytest
 
+from faceport.build.store import Store
 from faceport.errors import FaceportError
-from faceport.store import Store, disk_errors, write_atomically
+from faceport.files import disk_errors, write_atomically
 
 
 def make_with(text, made=None):

@@ -1,6 +1,6 @@
 """Tables of many records."""
 
-from faceport.report.summary import summarise
+from faceport.verbs.show.summary import summarise
 
 
 def record(norm: str, nme: float) -> dict:

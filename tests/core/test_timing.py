@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from faceport.timing import Histogram
+from faceport.engine.timing import Histogram
 
 
 def test_percentiles_are_right_to_one_per_cent():

@@ -4,11 +4,12 @@ import pytest
 from onnx import numpy_helper
 
 import faceport
-from faceport.build import Builder
+from faceport.build.builder import Builder
+from faceport.build.probe import probes
+from faceport.build.store import Store
 from faceport.errors import FaceportError
-from faceport.probe import probes
-from faceport.store import Store
-from faceport.verify import check_export, evaluator
+from faceport.networks.reference import evaluator
+from faceport.networks.verify import check_export
 from tests.core.toys import old_network
 
 

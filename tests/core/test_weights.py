@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from faceport.errors import MissingError
-from faceport.weights import resolve
+from faceport.networks.weights import resolve
 
 BODY = bytes(range(256)) * 4000
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -179,7 +179,7 @@ def test_paths_and_random(tmp_path):
 
 
 def test_two_processes_fetch_once(server, tmp_path):
-    code = f"from faceport.weights import resolve; print(resolve({server.url!r}).sha256)"
+    code = f"from faceport.networks.weights import resolve; print(resolve({server.url!r}).sha256)"
     runs = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)
     ]

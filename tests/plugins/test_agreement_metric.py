@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from faceport.api import Scored
+from faceport.data.predictions import FILE, PredictionFile
 from faceport.errors import FaceportError, MissingError
-from faceport.predictions import FILE, PredictionFile
 from faceport.types import Faces, Prediction
 from faceport_agreement.compare import average_precision, pair
 from faceport_agreement.metric import Agreement, AgreementOptions

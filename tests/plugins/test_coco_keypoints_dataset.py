@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faceport import media
+from faceport.data import pictures as media
 from faceport.errors import FaceportError, MissingError
 from faceport_coco_keypoints.dataset import CocoKeypoints, CocoKeypointsOptions
 from faceport_coco_keypoints.dataset import parse as parse_coco

@@ -4,8 +4,10 @@ import sys
 import numpy as np
 import pytest
 
+from faceport.networks.modules import load_module
 from faceport.ops.crops import invert, transform
-from faceport.plugins import create, installed
+from faceport.plugins.index import installed
+from faceport.plugins.loading import create
 from faceport.types import Faces, Sample
 from faceport_deeppose.model import DeepPose, DeepPoseOptions, mirror
 from tests.reference import load_network, run_onnxruntime, run_torch, save_weights
@@ -47,7 +49,7 @@ def test_torchscript_gives_the_official_numbers(reference_dir, tmp_path):
     weights = save_weights(reference, tmp_path / "weights.safetensors")
     image = torch.from_numpy(reference.input())
     with torch.inference_mode():
-        traced = torch.jit.trace(model(weights).network.module(), image)
+        traced = torch.jit.trace(load_module(model(weights).network), image)
         traced.save(tmp_path / "deeppose.pt")
         coords = torch.jit.load(tmp_path / "deeppose.pt")(image)
     assert reference.deviation({"coords": coords.numpy()}) <= 1e-4
@@ -62,7 +64,7 @@ def test_checkpoints_of_both_mmpose_generations_are_loaded(reference_dir, tmp_pa
     assert "head.fc.weight" in newer
     for name, content in (("0.pth", {"meta": {}, "state_dict": state}), ("1.pth", {"state_dict": newer})):
         torch.save(content, tmp_path / name)
-        loaded = model(str(tmp_path / name)).network.module().state_dict()
+        loaded = load_module(model(str(tmp_path / name)).network).state_dict()
         torch.testing.assert_close(loaded["keypoint_head.fc.weight"], state["keypoint_head.fc.weight"])
 
 

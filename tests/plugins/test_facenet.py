@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 
 from faceport.errors import FaceportError
-from faceport.plugins import create, installed
+from faceport.networks.modules import load_module
+from faceport.plugins.index import installed
+from faceport.plugins.loading import create
 from faceport.types import Call, Faces, Sample
 from faceport_facenet.facenet import FaceNet, FaceNetOptions, crop
 from tests.reference import load_network, run_onnxruntime, run_torch, save_weights
@@ -24,7 +26,7 @@ def forward(facenet: FaceNet, call: Call) -> dict[str, np.ndarray]:
     import torch
 
     with torch.inference_mode():
-        out = facenet.network.module()(torch.from_numpy(np.ascontiguousarray(call.inputs["image"])))
+        out = load_module(facenet.network)(torch.from_numpy(np.ascontiguousarray(call.inputs["image"])))
     return {facenet.network.outputs[0].name: out.numpy()}
 
 
@@ -84,7 +86,7 @@ def test_missing_classifier_is_explained(reference_dir, tmp_path):
     reference = load_network(reference_dir, "facenet_inception_resnet_v1")
     weights = save_weights(reference, tmp_path / "weights.safetensors")
     with pytest.raises(FaceportError, match=r"missing \(logits.weight, logits.bias\).*fit model=facenet\b"):
-        model(weights, classify=8631).network.module()
+        load_module(model(weights, classify=8631).network)
 
 
 @pytest.mark.parametrize("photo", PHOTOS)

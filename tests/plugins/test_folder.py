@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from faceport.api import Model, Network, Steps
-from faceport.engine import Engine, Settings
+from faceport.data.pictures import write_picture
+from faceport.data.videos import VideoWriter
+from faceport.engine.engine import Engine, Settings
 from faceport.errors import ConfigError, FaceportError, ImageError
-from faceport.media import VideoWriter, write_picture
-from faceport.plugins import create
+from faceport.plugins.loading import create
 from faceport.types import Faces, Sample
 from faceport_folder.dataset import Folder, FolderOptions
 

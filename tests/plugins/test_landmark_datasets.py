@@ -11,9 +11,9 @@ import scipy.io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faceport import media
+from faceport.data import pictures as media
+from faceport.data.labelled import LabelledPictures, by_picture, lines, numbers
 from faceport.errors import FaceportError, ImageError, MissingError
-from faceport.labelled import LabelledPictures, by_picture, lines, numbers
 from faceport.types import Faces
 from faceport_aflw.dataset import Aflw, AflwOptions
 from faceport_cofw.dataset import Cofw, CofwOptions

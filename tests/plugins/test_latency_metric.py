@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from faceport.engine.timing import TOTAL as CORE_TOTAL
+from faceport.engine.timing import Stages
 from faceport.errors import FaceportError
-from faceport.timing import TOTAL as CORE_TOTAL
-from faceport.timing import Stages
 from faceport_latency.metric import TOTAL, Latency
 from tests.cli import SMALL, faceport
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from faceport.api import Network
-from faceport.plugins import create
-from faceport.store import file_sha256
+from faceport.files import file_sha256
+from faceport.networks.modules import load_module
+from faceport.plugins.loading import create
 from faceport.types import Call, Faces, Sample, Tensors
 from faceport_facenet.area import AreaTable
 from faceport_facenet.mtcnn import OFFICIAL, SHA256, Mtcnn, MtcnnOptions
@@ -32,7 +33,7 @@ class TorchRunner:
     """Run calls in torch."""
 
     def __init__(self, networks: dict[str, Network]) -> None:
-        self.modules = {name: network.module() for name, network in networks.items()}
+        self.modules = {name: load_module(network) for name, network in networks.items()}
         self.outputs = {name: [spec.name for spec in network.outputs] for name, network in networks.items()}
 
     def __call__(self, call: Call) -> Tensors:
@@ -49,7 +50,7 @@ class OnnxRunner:
     def __init__(self, networks: dict[str, Network], folder: Path) -> None:
         import onnxruntime
 
-        from faceport.export import export_onnx
+        from faceport.networks.export import export_onnx
 
         self.sessions = {}
         for name, network in networks.items():

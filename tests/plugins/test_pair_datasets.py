@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faceport import media
 from faceport.api import Scored
+from faceport.data import pictures as media
 from faceport.errors import FaceportError, ImageError, MissingError
 from faceport.types import Faces
 from faceport_lfw.dataset import Lfw, LfwOptions

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from faceport.errors import ConfigError, FaceportError
+from faceport.networks.modules import load_module
 from faceport.ops.landmarks import FLIPS, neighbours
-from faceport.plugins import create, installed
+from faceport.plugins.index import installed
+from faceport.plugins.loading import create
 from faceport.types import Call, Faces, Sample
 from faceport_pipnet import BACKBONES
 from faceport_pipnet.decode import ballot, decode, published_mean_faces, read_mean_face
@@ -41,7 +43,7 @@ def forward(pipnet: Pipnet, call: Call) -> dict[str, np.ndarray]:
     import torch
 
     with torch.inference_mode():
-        outputs = pipnet.network.module()(*(torch.from_numpy(value) for value in call.inputs.values()))
+        outputs = load_module(pipnet.network)(*(torch.from_numpy(value) for value in call.inputs.values()))
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     return {spec.name: out.numpy() for spec, out in zip(pipnet.network.outputs, outputs, strict=True)}
 
@@ -88,7 +90,7 @@ def test_export_gives_the_official_numbers(name, reference_dir, tmp_path):
 def test_other_numbers_of_landmarks_are_explained(reference_dir, tmp_path):
     weights = save_weights(load_network(reference_dir, "pipnet_resnet18_68"), tmp_path / "w.safetensors")
     with pytest.raises(FaceportError, match=r"would fit model=pipnet_resnet18 model.landmarks=68\b"):
-        model(weights).network.module()
+        load_module(model(weights).network)
 
 
 def test_checkpoints_as_training_leaves_them_are_loaded(reference_dir, tmp_path):
@@ -97,7 +99,7 @@ def test_checkpoints_as_training_leaves_them_are_loaded(reference_dir, tmp_path)
     reference = load_network(reference_dir, "pipnet_resnet18_98")
     half = {f"module.{key}": torch.from_numpy(value).half() for key, value in reference.weights().items()}
     torch.save({"epoch": 60, "state_dict": half}, tmp_path / "epoch59.pth")
-    loaded = model(str(tmp_path / "epoch59.pth")).network.module().state_dict()
+    loaded = load_module(model(str(tmp_path / "epoch59.pth")).network).state_dict()
     for key, value in half.items():
         torch.testing.assert_close(loaded[key.removeprefix("module.")], value.float(), check_dtype=False)
 
@@ -118,7 +120,7 @@ def test_card_has_the_numbers_of_the_reference(backbone, reference_dir):
 def test_export_folds_the_batch_norms_that_can_be_folded(tmp_path):
     import onnx
 
-    from faceport.export import export_onnx
+    from faceport.networks.export import export_onnx
 
     export_onnx(model(backbone="ir18").network, tmp_path / "ir18.onnx")
     operators = [node.op_type for node in onnx.load(tmp_path / "ir18.onnx").graph.node]
@@ -207,7 +209,7 @@ def test_folded_network_gives_the_same_landmarks(photo, tmp_path, reference_dir)
 def test_folded_export_takes_bytes_and_gives_landmarks(photo, tmp_path, reference_dir):
     import onnxruntime
 
-    from faceport.export import export_onnx
+    from faceport.networks.export import export_onnx
 
     weights = save_weights(load_network(reference_dir, "pipnet_resnet18_68"), tmp_path / "w.safetensors")
     folded = model(weights, landmarks=68, fuse=True)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from faceport import media
-from faceport.crops import Crops, crops_of, grown, inside, stem
+from faceport.data import pictures as media
+from faceport.data.crops import crops_of, grown, inside, stem
 from faceport.errors import FaceportError
-from faceport.types import Faces, Sample
+from faceport.types import Crops, Faces, Sample
 from faceport_aflw.dataset import Aflw, AflwOptions
 from faceport_cofw.dataset import Cofw, CofwOptions
 from faceport_w300.dataset import W300, W300Options, published_region

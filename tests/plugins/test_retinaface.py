@@ -11,7 +11,8 @@ import pytest
 
 from faceport.errors import ConfigError
 from faceport.ops.crops import Placement
-from faceport.plugins import create, installed
+from faceport.plugins.index import installed
+from faceport.plugins.loading import create
 from faceport.types import Call, Faces, Sample, Tensors
 from faceport_retinaface.decode import count_priors, priors
 from faceport_retinaface.model import DEFAULT_ANCHORS, RetinaFace, known_checkpoints

@@ -7,10 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
+from faceport.networks.modules import load_module
+
 torch = pytest.importorskip("torch", reason="networks need torch")
 
 from faceport.ops.boxes import iou  # noqa: E402
-from faceport.plugins import create  # noqa: E402
+from faceport.plugins.loading import create  # noqa: E402
 from faceport.types import Call, Faces, Sample  # noqa: E402
 from faceport_retinaface.model import RetinaFace  # noqa: E402
 from faceport_retinaface.net import RetinaFaceNet  # noqa: E402
@@ -35,7 +37,7 @@ def detect(path: Path, **options: Any) -> Faces:
     call = next(steps)
     assert isinstance(call, Call)
     with torch.inference_mode():
-        outputs = model.network.module()(torch.from_numpy(call.inputs["image"]))
+        outputs = load_module(model.network)(torch.from_numpy(call.inputs["image"]))
     with pytest.raises(StopIteration) as stop:
         steps.send({name: value.numpy() for name, value in zip(OUTPUTS, outputs, strict=True)})
     faces: Faces = stop.value.value
@@ -109,7 +111,7 @@ def test_a_checkpoint_with_other_anchors_needs_them(reference_dir: Path, real_di
 
 @pytest.mark.parametrize("name", ["retinaface_mobilenet", "retinaface_resnet50"])
 def test_random_weights_look_at_the_picture_and_call_few_anchors_faces(name: str) -> None:
-    module = create("model", name, weights="random").network.module()
+    module = load_module(create("model", name, weights="random").network)
     torch.manual_seed(0)
     with torch.inference_mode():
         first, second = (module(torch.randn(1, 3, 320, 320) * 60) for _ in range(2))
@@ -120,7 +122,7 @@ def test_random_weights_look_at_the_picture_and_call_few_anchors_faces(name: str
 def test_outputs_have_the_shapes_that_the_model_declares() -> None:
     model: RetinaFace = create("model", "retinaface_mobilenet", weights="random", size=96)
     with torch.inference_mode():
-        outputs = model.network.module()(torch.zeros(2, 3, 96, 96))
+        outputs = load_module(model.network)(torch.zeros(2, 3, 96, 96))
     assert [tuple(output.shape) for output in outputs] == [(2, *o.shape[1:]) for o in model.network.outputs]
 
 
@@ -128,7 +130,7 @@ def test_outputs_have_the_shapes_that_the_model_declares() -> None:
 def test_export_takes_any_batch_and_any_size(tmp_path: Path) -> None:
     ort = pytest.importorskip("onnxruntime", reason="checks the exported network")
     model: RetinaFace = create("model", "retinaface_mobilenet", weights="random")
-    module, path = model.network.module(), tmp_path / "retinaface.onnx"
+    module, path = load_module(model.network), tmp_path / "retinaface.onnx"
     torch.onnx.export(
         module,
         (torch.randn(1, 3, 64, 96),),

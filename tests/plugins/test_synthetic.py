@@ -9,7 +9,7 @@ import pytest
 from faceport.errors import ConfigError
 from faceport.ops.boxes import iou
 from faceport.ops.landmarks import CONVERSIONS, FLIPS
-from faceport.plugins import create
+from faceport.plugins.loading import create
 from faceport.types import Faces, Sample
 from faceport_synthetic import geometry as g
 from faceport_synthetic import scene

@@ -7,8 +7,8 @@ import pytest
 
 from faceport.api import Network
 from faceport.errors import FaceportError
-from faceport.parity import compare
-from faceport.plugins import create
+from faceport.networks.parity import compare
+from faceport.plugins.loading import create
 from tests.plugins.toys import builder, network, reference
 
 if TYPE_CHECKING:

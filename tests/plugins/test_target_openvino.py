@@ -9,9 +9,9 @@ import pytest
 
 from faceport.api import Artifact
 from faceport.errors import ConfigError, FaceportError
-from faceport.parity import compare, compare_calls, worst
-from faceport.plugins import create
-from faceport.shapes import FixedBatch
+from faceport.networks.parity import compare, compare_calls, worst
+from faceport.plugins.loading import create
+from faceport.targets.sessions import FixedBatch
 from tests.plugins.toys import (
     build,
     builder,

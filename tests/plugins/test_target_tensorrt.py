@@ -7,8 +7,8 @@ import pytest
 
 from faceport.api import Artifact
 from faceport.errors import ConfigError, FaceportError
-from faceport.parity import compare_calls, worst
-from faceport.plugins import create
+from faceport.networks.parity import compare_calls, worst
+from faceport.plugins.loading import create
 from tests.plugins.fake_tensorrt import Cuda, install
 from tests.plugins.toys import (
     build,

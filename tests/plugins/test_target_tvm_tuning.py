@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from faceport.errors import FaceportError, MissingError
-from faceport.parity import compare_calls, worst
-from faceport.plugins import create
+from faceport.networks.parity import compare_calls, worst
+from faceport.plugins.loading import create
 from faceport.progress import progress
 from faceport_tvm.tuning import silence_but_python
 from tests.plugins.toys import build, builder, images, network, reference

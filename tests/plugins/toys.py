@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from faceport.api import Model, Network, Steps, Target
-from faceport.build import Builder, Built
-from faceport.store import Store
+from faceport.build.builder import Builder, Built
+from faceport.build.store import Store
 from faceport.types import Call, Faces, Sample, Tensors, TensorSpec
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def build(target: Target, name: str, made: Network, folder: Path, **options: obj
 
 def reference(made: Network, inputs: Tensors) -> Tensors:
     """Run the torch module of a toy."""
-    from faceport.build import reference_session
+    from faceport.networks.reference import reference_session
 
     return reference_session(made).run(inputs)
 

@@ -4,20 +4,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from faceport.pipelines import Pipeline as Pipeline
-    from faceport.pipelines import pipeline as pipeline
-    from faceport.pipelines import run as run
-    from faceport.plugins import create as create
+    from faceport.plugins.loading import create as create
+    from faceport.shell.pipelines import Pipeline as Pipeline
+    from faceport.shell.pipelines import pipeline as pipeline
+    from faceport.shell.pipelines import run as run
     from faceport.types import Faces as Faces
 
 __all__ = ["Faces", "Pipeline", "create", "pipeline", "run"]
 
 _HOMES = {
     "Faces": "types",
-    "Pipeline": "pipelines",
-    "create": "plugins",
-    "pipeline": "pipelines",
-    "run": "pipelines",
+    "Pipeline": "shell.pipelines",
+    "create": "plugins.loading",
+    "pipeline": "shell.pipelines",
+    "run": "shell.pipelines",
 }
 
 

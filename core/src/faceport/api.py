@@ -5,16 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from faceport.crops import Crops, crops_of
 from faceport.errors import FaceportError
-from faceport.types import Array, Call, Faces, Prediction, Sample, Tensors, TensorSpec
-from faceport.weights import WeightFile, resolve
+from faceport.types import Array, Call, Crops, Faces, Prediction, Sample, Tensors, TensorSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,11 +42,6 @@ class Network:
     preprocessing: Mapping[str, Any] = field(default_factory=dict)  # from picture to input, for other tools
     example: Mapping[str, int] = field(default_factory=dict)  # sizes of free dimensions to trace with
 
-    @cached_property
-    def checkpoint(self) -> WeightFile:
-        """Find the weights (downloads them when they are a URL) and hash them."""
-        return resolve(str(self.onnx) if self.onnx else self.weights, self.sha256)
-
     def example_inputs(self, batch: int = 1, seed: int = 0) -> dict[str, Array]:
         """Draw inputs of a shape that the network takes."""
         rng = np.random.default_rng(seed)
@@ -61,12 +53,6 @@ class Network:
             else:
                 tensors[spec.name] = rng.standard_normal(shape).astype(spec.dtype)
         return tensors
-
-    def module(self) -> nn.Module:
-        """Build the torch module with its weights, in eval mode."""
-        from faceport.net import load_module
-
-        return load_module(self)
 
 
 class Model(ABC):
@@ -136,7 +122,8 @@ class Source:
     """What a target compiles: one network, as ONNX or as a torch module, whichever it asks for."""
 
     network: Network
-    export: Callable[[], Path]  # exports, checks and caches; see faceport.build
+    export: Callable[[], Path]  # exports, checks and caches
+    load: Callable[[], nn.Module] | None = None  # builds the torch module with its weights
 
     def onnx(self) -> Path:
         """Give the path of the network as ONNX."""
@@ -144,12 +131,12 @@ class Source:
 
     def module(self) -> nn.Module:
         """Give the network as a torch module."""
-        if self.network.build is None:
+        if self.network.build is None or self.load is None:
             raise FaceportError(
                 f"network '{self.network.name}' exists as ONNX only ({self.network.onnx}): "
                 "choose a target that reads ONNX, e.g. target=onnxruntime"
             )
-        return self.network.module()
+        return self.load()
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,9 +240,9 @@ class Dataset(ABC):
         """Name the part that is read (train, test ...), as files that are prepared from it are called."""
         return str(getattr(self.options, "split", "all"))
 
-    def crops(self, sample: Sample) -> Crops:
-        """Say how the faces of a picture are cut out; override where a manner was published with the data."""
-        return crops_of(sample)
+    def crops(self, sample: Sample) -> Crops | None:
+        """Say how the faces of a picture are cut out, where a manner was published with the data."""
+        return None
 
     def facts(self) -> Mapping[str, Any]:
         """Say what identifies the data in a record: protocol, counts, hashes of annotation files."""

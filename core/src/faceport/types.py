@@ -119,3 +119,20 @@ class Prediction:
     id: str
     faces: Faces
     error: str = ""  # why the picture could not be read; faces are then empty
+
+
+@dataclass(frozen=True, eq=False)
+class Crops:
+    """Say what the crops of one picture show, and how their files are called; n faces."""
+
+    names: list[str]  # (n,) of files, with '/' for folders; the suffix says how pixels are written
+    regions: NDArray[np.float64]  # (n, 4) x1, y1, x2, y2 in the picture; pixels are truncated to whole ones
+    landmarks: NDArray[np.float64] | None = None  # (n, k, 2) in the picture
+
+    @property
+    def relative(self) -> NDArray[np.float64] | None:
+        """Give the landmarks in shares of the regions' sides: 0..1 within the crop."""
+        if self.landmarks is None:
+            return None
+        low, high = self.regions[:, None, :2], self.regions[:, None, 2:]
+        return np.asarray((self.landmarks - low) / (high - low))

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from faceport.data.pictures import write_picture
 from faceport.errors import ConfigError
-from faceport.media import write_picture
-from faceport.plugins import Choice, create
+from faceport.plugins.index import Choice
+from faceport.plugins.loading import create
 from faceport.testing.drawn import draw_picture
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from faceport.plugins import KINDS, installed
+from faceport.plugins.index import KINDS, installed
 from faceport.testing.choices import title
 
 pytest.register_assert_rewrite("faceport.testing.checks")

@@ -12,7 +12,8 @@ import pytest
 
 from faceport.api import Dataset
 from faceport.errors import MissingError
-from faceport.plugins import Choice, create, find_class, installed
+from faceport.plugins.index import Choice, installed
+from faceport.plugins.loading import create, find_class
 from faceport.testing.checks import check_faces, check_same, check_sentence
 from faceport.testing.choices import small, small_options
 from faceport.types import FIELDS, Faces, Image, Prediction, Sample

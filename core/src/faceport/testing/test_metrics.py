@@ -11,7 +11,7 @@ import pytest
 
 from faceport.api import Metric, Scored
 from faceport.errors import FaceportError
-from faceport.plugins import Choice
+from faceport.plugins.index import Choice
 from faceport.testing.checks import check_sentence
 from faceport.testing.choices import small
 from faceport.testing.drawn import draw_faces

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from faceport.api import Model, Session
-from faceport.build import reference_session
-from faceport.engine import Engine, Settings
+from faceport.engine.engine import Engine, Settings
 from faceport.errors import MissingError
-from faceport.plugins import Choice, create
+from faceport.networks.reference import reference_session
+from faceport.plugins.index import Choice
+from faceport.plugins.loading import create
 from faceport.testing.checks import check_faces, check_finite, check_same, check_tensors
 from faceport.testing.choices import small, small_options
 from faceport.testing.drawn import draw_faces, draw_picture
@@ -196,7 +197,7 @@ def test_network_exports_as_declared(trial: Trial, tmp_path: Path) -> None:
     assert trial.references  # or the test is skipped: there is no torch
     for name, network in trial.model.networks.items():
         if network.onnx is None:
-            from faceport.export import export_onnx
+            from faceport.networks.export import export_onnx
 
             export_onnx(network, tmp_path / f"{name}.onnx")
         graph = onnx.load(network.onnx or tmp_path / f"{name}.onnx", load_external_data=False).graph

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from faceport.plugins import RESERVED, Choice, Plugin, classes, every_choice, find_class, installed
+from faceport.plugins.index import RESERVED, Choice, Plugin, every_choice, installed
+from faceport.plugins.loading import classes, find_class
 from faceport.testing.choices import small, title
 
 LIGHT = {*sys.stdlib_module_names, "faceport", "pluggy", "numpy", "yaml"}  # what a hook module may import

@@ -14,9 +14,9 @@ import pytest
 
 from faceport.api import Artifact, Network, Session, Source, Target
 from faceport.errors import FaceportError
-from faceport.parity import compare_calls, worst
-from faceport.plugins import Choice
-from faceport.store import file_sha256
+from faceport.files import file_sha256
+from faceport.networks.parity import compare_calls, worst
+from faceport.plugins.index import Choice
 from faceport.testing.checks import check_sentence
 from faceport.testing.choices import small
 from faceport.testing.tiny import Form, draw_inputs, right_outputs, tiny_source

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from faceport.api import Network, Source
-from faceport.build import reference_session
+from faceport.networks.reference import reference_session
 from faceport.types import Array, Tensors, TensorSpec
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def tiny_source(form: Form, free: bool, folder: Path) -> Source:
     def export() -> Path:
         if network.onnx is not None:
             return network.onnx
-        from faceport.export import export_onnx
+        from faceport.networks.export import export_onnx
 
         path = folder / "exported.onnx"
         if not path.is_file():

@@ -1,240 +1,126 @@
-"""What is installed: the list, cards of single options, and the doctor's examination."""
+"""What `list`, `doctor` and `cache` show."""
 
 from __future__ import annotations
 
-import ast
-import importlib.util
-import json
-import subprocess
-import sys
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+import os
+import platform
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from typing import Any
 
-from faceport.errors import FaceportError
-from faceport.plugins import Choice, Plugin, installed
-from faceport.store import cache_dir, digest, write_atomically
+import yaml
 
-LIGHT = {*sys.stdlib_module_names, "faceport", "pluggy", "numpy", "yaml"}  # quick to import
-TIMEOUT = 20  # seconds, for `list`
-PATIENCE = 120  # seconds, for `doctor`
-MARK = "faceport: "  # begins the lines that are ours: a plugin may print, too
-HEALTH = "health.json"  # what the doctor, or a failed run, last found out about each plugin
-EXAMINE = r"""
-import json, sys
-from faceport.plugins import classes, create, installed, load
-from faceport.errors import FaceportError
-name = sys.argv[1]
-plugin = next(p for p in installed().plugins if p.name == name)
-found = {"faults": [], "missing": {}}
-try:
-    load(plugin)
-    for kind in sorted({choice.kind for choice in plugin.choices}):
-        answered = set(classes(plugin, kind))
-        for choice in plugin.choices:
-            if choice.kind == kind and choice.name not in answered:
-                found["faults"].append(f"its hook names no class for {choice.path.name}")
-            elif kind == "target":
-                found["missing"][choice.name] = create("target", choice.name).missing()
-except FaceportError as error:
-    found["faults"].append(str(error))
-print("\nfaceport:", json.dumps(found))
-"""
-TRY = r"""
-import json, sys
-from faceport.plugins import installed, load
-from faceport.errors import FaceportError
-for plugin in installed().plugins:
-    if plugin.name in sys.argv[1:]:
-        fault = ""
-        try:
-            load(plugin)
-        except FaceportError as error:
-            fault = str(error)
-        print("\nfaceport:", json.dumps([plugin.name, fault]), flush=True)
-"""
+from faceport.errors import ConfigError, explain_import, suggest
+from faceport.files import cache_dir
+from faceport.plugins.health import card, examine, known_faults, names_of, remember
+from faceport.plugins.index import KINDS, installed
+from faceport.progress import progress
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What is wrong with one plugin, or with what it needs."""
-
-    plugin: Plugin
-    faults: tuple[str, ...] = ()
-    missing: Mapping[str, str] | None = None  # target -> what to install
-
-
-def summary(choice: Choice) -> str:
-    """Say in one line what an option is, and what it lacks here."""
-    said = str(choice.card.get("summary", ""))
-    lacking = lacking_modules(choice)
-    return f"{said} (not usable here: {lacking})" if lacking else said
-
-
-def lacking_modules(choice: Choice) -> str:
-    """Name the Python modules that an option needs and that are not installed, without importing any."""
-    requires: Mapping[str, str] = choice.card.get("requires") or {}
-    lacking = [f"needs {module}: {cure}" for module, cure in requires.items() if not _is_there(module)]
-    return "; ".join(lacking)
+def show_list(words: Sequence[str]) -> int:
+    """Show everything, one kind, or the card of one name."""
+    wanted = [*words] or [*KINDS]
+    for word in wanted:
+        kind, _, name = word.partition("=")
+        if kind not in KINDS:
+            raise ConfigError(f"there is no kind '{kind}'. {suggest(kind, KINDS)}")
+        if name:
+            _show_card(card(installed().find(kind, name)))
+        else:
+            names = names_of(kind)
+            print(f"{kind}:" if names else f"{kind}: none installed")
+            width = max(map(len, names), default=0)
+            for one, line in names.items():
+                print(f"  {one:{width}}  {line}".rstrip())
+    if not words:
+        for plugin, fault in known_faults():
+            print(f"broken: plugin {plugin.title}: {fault}")
+    return 0
 
 
-def _is_there(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module.partition(".")[0]) is not None
-    except (ImportError, ValueError):
-        return False
+def _show_card(content: dict[str, Any]) -> None:
+    options = content.pop("options")
+    if "parameters" in content:
+        content["parameters"] = f"{content['parameters']:,}"
+    if "macs" in content:
+        macs = content["macs"]
+        content["macs"] = f"{macs:,} multiply-adds (FLOPs = 2 x MACs = {2 * macs:,})"
+    for part in (content, {"options": options}):
+        flow = None if part is content else False
+        print(
+            yaml.safe_dump(part, sort_keys=False, allow_unicode=True, width=110, default_flow_style=flow),
+            end="",
+        )
 
 
-def known_faults() -> list[tuple[Plugin, str]]:
-    """Collect what is wrong, without ever importing a plugin that could be slow to import."""
-    plugins = installed().plugins
-    health = _read_health()
-    unmet = {plugin.name: _unmet(plugin) for plugin in plugins}
-    unseen = [p for p in plugins if not p.faults and not unmet[p.name] and _state(p) not in health]
-    light = [plugin for plugin in unseen if _imports(plugin) <= LIGHT | {plugin.module.partition(".")[0]}]
-    if light:
-        health = remember(try_import(light))
-    faults = [
-        (plugin, fault)
-        for plugin in plugins
-        for fault in dict.fromkeys([*plugin.faults, *unmet[plugin.name], *health.get(_state(plugin), [])])
-    ]
-    for (kind, name), rivals in installed().clashes.items():
-        titles = " and ".join(plugin.title for plugin in rivals)
-        faults.append((rivals[0], f"two plugins offer {kind} '{name}': {titles}. Uninstall one of them"))
-    return faults
-
-
-def try_import(plugins: list[Plugin]) -> list[Finding]:
-    """Import the modules of several plugins in one process, or in one more for each that ends it."""
-    findings, left = [], plugins
-    while left:
-        command = [sys.executable, "-c", TRY, *(plugin.name for plugin in left)]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT)
-        except subprocess.TimeoutExpired as slow:
-            printed = slow.stdout.decode() if isinstance(slow.stdout, bytes) else ""
-            done = subprocess.CompletedProcess(command, 1, printed, f"no end of it after {TIMEOUT} seconds")
-        found = dict(_answers(done.stdout))
-        findings += [Finding(p, (found[p.name],) if found[p.name] else ()) for p in left if p.name in found]
-        left = [plugin for plugin in left if plugin.name not in found]
-        if left:
-            findings.append(Finding(left[0], (_ended(done),)))
-            left = left[1:]
-    return findings
-
-
-def _answers(printed: str) -> list[Any]:
-    return [json.loads(line.removeprefix(MARK)) for line in printed.splitlines() if line.startswith(MARK)]
-
-
-def _ended(done: subprocess.CompletedProcess[str]) -> str:
-    last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-    return f"loading it ended the process: {last}"
-
-
-def _top_level(plugin: Plugin) -> list[tuple[str, int]]:
-    """List what a plugin's module imports at its top, with line numbers, by reading its source."""
-    source = _source(plugin)
-    if source is None:
-        return []
-    names = []
-    for node in ast.parse(source.read_bytes(), str(source)).body:
-        if isinstance(node, ast.Import):
-            names += [(alias.name, node.lineno) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.append((node.module, node.lineno))
-    return names
-
-
-def _imports(plugin: Plugin) -> set[str]:
-    return {name.partition(".")[0] for name, _ in _top_level(plugin)}
-
-
-def _unmet(plugin: Plugin) -> list[str]:
-    """Find imports at the top of a plugin's module that cannot succeed."""
-    if plugin.faults:
-        return []
-    try:
-        names = _top_level(plugin)
-    except SyntaxError as error:
-        return [f"its code does not parse: {error.filename}:{error.lineno}: {error.msg}"]
-    return [
-        f"{_source(plugin)}:{line} imports '{name}', which is not installed: pip install what holds it"
-        for name, line in names
-        if not _is_there(name)
-    ]
-
-
-def _source(plugin: Plugin) -> Path | None:
-    """Find the file that loading a plugin executes first."""
-    if plugin.folder is None:
-        return None
-    last = plugin.module.rpartition(".")[2]
-    for place in (plugin.folder / "__init__.py", plugin.folder / f"{last}.py"):
-        if place.is_file():
-            return place
-    return None
-
-
-def _state(plugin: Plugin) -> str:
-    """Name a plugin in the condition it is in: a verdict holds until its code changes."""
-    source = _source(plugin)
-    stamp = (
-        [(str(file), file.stat().st_mtime_ns) for file in sorted(source.parent.glob("*.py"))]
-        if source
-        else []
-    )
-    return digest([plugin.name, plugin.distribution, plugin.version, stamp])[:16]
-
-
-def _read_health() -> dict[str, list[str]]:
-    try:
-        found = json.loads((cache_dir() / HEALTH).read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def remember(findings: list[Finding]) -> dict[str, list[str]]:
-    """Keep verdicts for `faceport list`, which runs no plugin's code; give all that are known."""
-    health = _read_health()
+def show_doctor(words: Sequence[str]) -> int:
+    """Examine plugins and show the findings."""
+    chosen = installed().plugins
+    if words:
+        kinds = [word.partition("=") for word in words]
+        owners = {installed().find(kind, name).plugin for kind, _, name in kinds}
+        chosen = tuple(plugin for plugin in chosen if plugin.name in owners)
+    _show_house()
+    with ThreadPoolExecutor(os.cpu_count()) as workers, progress("examining plugins", len(chosen)) as shown:
+        findings = []
+        for finding in workers.map(examine, chosen):
+            findings.append(finding)
+            shown.advance()
+    remember(findings)
+    broken = 0
     for finding in findings:
-        health[_state(finding.plugin)] = list(finding.faults)
-    with suppress(FaceportError):  # where nothing can be kept, it is found out again
-        write_atomically(cache_dir() / HEALTH, json.dumps(health))
-    return health
+        missing = [f"target {name}: {why}" for name, why in (finding.missing or {}).items() if why]
+        state = "broken" if finding.faults else "not usable here" if missing else "ok"
+        print(f"{state:15} {finding.plugin.title}")
+        for fault in finding.faults or missing:
+            print(f"    {fault}")
+        broken += bool(finding.faults)
+    clashes = installed().clashes if not words else {}
+    for (kind, name), rivals in clashes.items():
+        titles = " and ".join(plugin.title for plugin in rivals)
+        print(f"{'clash':15} {kind} '{name}' comes from {titles}: uninstall one of them")
+    return 1 if broken or clashes else 0
 
 
-def examine(plugin: Plugin) -> Finding:
-    """Load one plugin in a process of its own and call its hooks."""
-    if plugin.faults:
-        return Finding(plugin, plugin.faults)
-    command = [sys.executable, "-c", EXAMINE, plugin.name]
+def _show_house() -> None:
+    """Show the core's own state: versions, the store, OpenCV."""
+    store = cache_dir()
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
-    except subprocess.TimeoutExpired:
-        return Finding(plugin, (f"loading it took more than {PATIENCE} s and was given up",))
-    answers = _answers(done.stdout)
-    if not answers:
-        return Finding(plugin, (_ended(done),))
-    return Finding(plugin, tuple(answers[0]["faults"]), answers[0]["missing"])
+        store.mkdir(parents=True, exist_ok=True)
+        state = "writable" if os.access(store, os.W_OK) else "NOT writable: set FACEPORT_CACHE"
+    except OSError as error:
+        state = f"cannot be made ({error.strerror}): set FACEPORT_CACHE"
+    python = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    print(f"faceport {version('faceport')}, {python}, {os.cpu_count()} cores; store {store}, {state}")
+    try:
+        import cv2
+    except ImportError as error:
+        print(f"broken: {explain_import(error)}")
+    else:
+        print(f"OpenCV {cv2.__version__}")
 
 
-def card(choice: Choice) -> dict[str, Any]:
-    """Give everything that is known of an option without running code."""
-    plugin = installed().plugin(choice.plugin)
-    return {
-        "name": choice.name,
-        "plugin": f"{plugin.distribution} {plugin.version}",
-        **choice.card,
-        "options": choice.options,
-        "file": str(choice.path),
-    }
+def show_cache(words: Sequence[str]) -> int:
+    """List or empty the store."""
+    from faceport.build.store import Store
 
-
-def names_of(kind: str) -> dict[str, str]:
-    """List the names of a kind, each with its line."""
-    return {name: summary(choice) for name, choice in sorted(installed().choices(kind).items())}
+    store = Store()
+    action, *rest = words or ["list"]
+    if action == "list":
+        entries = store.entries()
+        for entry in entries:
+            about = entry.manifest
+            what = f"{about.get('network', '')} {about.get('target', '')}".rstrip()
+            size = f"{entry.size / 1e6:8.1f} MB"
+            print(f"{entry.kind:9} {entry.key[:12]}  {size}  {about.get('created', ''):24}  {what}")
+        print(f"{len(entries)} entries, {sum(e.size for e in entries) / 1e6:.1f} MB in {store.root}")
+        return 0
+    if action == "prune":
+        options = dict(word.partition("=")[::2] for word in rest)
+        if set(options) - {"days"} or not options.get("days", "0").replace(".", "", 1).isdigit():
+            raise ConfigError(f"cache prune takes days=NUMBER, not '{' '.join(rest)}'")
+        removed = store.prune(float(options.get("days", 0)))
+        print(f"removed {len(removed)} entries from {store.root}")
+        return 0
+    raise ConfigError(f"cache has no command '{action}'. {suggest(action, ['list', 'prune'])}")

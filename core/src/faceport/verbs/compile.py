@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from faceport.build import require_usable
-from faceport.bundle import write_bundle
-from faceport.plan import make_plan
+from faceport.build.builder import require_usable
+from faceport.build.bundle import write_bundle
+from faceport.runs.plan import make_plan
 
 
 def compile_networks(config: Mapping[str, Any]) -> dict[str, Any]:

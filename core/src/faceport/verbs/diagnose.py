@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from faceport.build import Builder, require_usable
-from faceport.diagnose import NodeReport, departs, diagnose, require_onnx
-from faceport.plan import Plan, make_plan
+from faceport.build.builder import require_usable
+from faceport.files import write_atomically
 from faceport.progress import progress
-from faceport.store import write_atomically
+from faceport.runs.plan import make_plan
+from faceport.study.diagnose import NodeReport, departs, examine, require_onnx
 
 TABLE, PICTURE = "nodes.csv", "nodes.png"
 
@@ -43,14 +43,6 @@ def diagnose_model(config: Mapping[str, Any]) -> dict[str, Any]:
         "files": [str(out / TABLE), *([str(out / PICTURE)] if drawn else [])],
         "notes": plan.warnings(),
     }
-
-
-def examine(plan: Plan, builder: Builder) -> Iterator[tuple[str, list[NodeReport]]]:
-    """Diagnose the networks of the model of a plan, one after the other, by name."""
-    assert plan.model is not None and plan.target is not None
-    for name, network in plan.model.networks.items():
-        inputs, recorded = builder.inputs(network), builder.recorded(network)
-        yield name, diagnose(network, builder.onnx(network), plan.target, inputs, recorded)
 
 
 def table(reports: Sequence[NodeReport]) -> str:

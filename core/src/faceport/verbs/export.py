@@ -9,11 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from faceport.build import Builder, versions
-from faceport.golden import write_golden
-from faceport.plan import make_plan
-from faceport.probe import probes
-from faceport.store import disk_errors, file_sha256, write_atomically
+from faceport.build.builder import Builder
+from faceport.build.probe import probes
+from faceport.build.recipe import versions
+from faceport.files import disk_errors, file_sha256, write_atomically
+from faceport.networks.weights import checkpoint
+from faceport.runs.plan import make_plan
+from faceport.study.golden import write_golden
 
 GOLDEN = "golden"
 
@@ -46,7 +48,7 @@ def export(config: Mapping[str, Any]) -> dict[str, Any]:
                     "pictures": golden["pictures"],
                     "vectors": golden["vectors"][name],
                 },
-                "weights": dict(network.checkpoint.facts()),
+                "weights": dict(checkpoint(network).facts()),
                 "model": plan.settled(),
                 "versions": versions(),
                 "notes": plan.warnings(),

@@ -9,22 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from faceport.drawing import draw
-from faceport.engine import Engine
+from faceport.data.drawing import draw
+from faceport.data.pictures import decode, find_pictures, write_picture
+from faceport.data.predictions import FILE, PredictionFile
+from faceport.data.videos import VideoWriter, is_video, probe_video, read_video
+from faceport.engine.engine import Engine
 from faceport.errors import ConfigError, MissingError
-from faceport.media import (
-    VideoWriter,
-    decode,
-    find_pictures,
-    is_video,
-    probe_video,
-    read_video,
-    write_picture,
-)
-from faceport.plan import Plan, detector_advice, make_plan
-from faceport.predictions import FILE, PredictionFile
+from faceport.files import disk_errors
 from faceport.progress import progress
-from faceport.store import disk_errors
+from faceport.runs.plan import Plan, detector_advice, make_plan
 from faceport.types import Faces, Prediction, Sample
 
 

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 
 from faceport.api import Dataset, Model, Network, Steps
-from faceport.crops import Crops, grown, stem
-from faceport.engine import Engine
+from faceport.data.crops import crops_of, grown, stem
+from faceport.data.pictures import encode
+from faceport.data.predictions import PredictionFile, read_predictions
+from faceport.engine.engine import Engine
 from faceport.errors import ConfigError, FaceportError, suggest
-from faceport.media import encode
+from faceport.files import digest, disk_errors, write_atomically
 from faceport.ops.crops import cut
-from faceport.plan import Plan, make_plan
-from faceport.predictions import PredictionFile, read_predictions
 from faceport.progress import progress
-from faceport.store import digest, disk_errors, write_atomically
-from faceport.types import Array, Call, Faces, Image, Sample
+from faceport.runs.plan import Plan, make_plan
+from faceport.types import Array, Call, Crops, Faces, Image, Sample
 from faceport.verbs.prepared_lists import write_lists
 
 JOURNAL = "prepared.jsonl"  # a line for each picture that is done: files, regions, landmarks within them
@@ -133,7 +133,7 @@ class Cutter(Model):
         if not self.cropped:
             return Crops([f"{stem(sample.id)}.jpg"], np.array([[0.0, 0.0, width, height]]))
         try:
-            crops = self.dataset.crops(sample)
+            crops = self.dataset.crops(sample) or crops_of(sample)
             boxes = sample.truth.boxes if sample.truth is not None else None
             if self.options.scale is None or boxes is None:
                 return crops

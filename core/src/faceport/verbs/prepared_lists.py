@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from faceport.crops import stem
+from faceport.data.crops import stem
+from faceport.files import write_atomically
 from faceport.ops.landmarks import neighbours
-from faceport.plan import RunOptions
-from faceport.store import write_atomically
+from faceport.runs.plan import RunOptions
 from faceport.types import Prediction
 
 

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from faceport.api import Dataset
-from faceport.build import Built, network_recipe
-from faceport.engine import Engine
+from faceport.build.builder import Built
+from faceport.data.predictions import FILE as PREDICTIONS
+from faceport.data.predictions import PredictionFile, read_predictions
+from faceport.engine.engine import Engine
 from faceport.errors import FaceportError
-from faceport.plan import Plan, make_plan
-from faceport.predictions import FILE as PREDICTIONS
-from faceport.predictions import PredictionFile, read_predictions
+from faceport.files import disk_errors, write_atomically
 from faceport.progress import progress
-from faceport.record import FILE as RECORD
-from faceport.record import artifact_facts, host_facts, read_record, version_facts, write_record
-from faceport.store import digest, disk_errors, read_entry, write_atomically
+from faceport.runs.folder import STATE, fingerprint, run_folder
+from faceport.runs.pairing import Pairing
+from faceport.runs.plan import Plan, make_plan
+from faceport.runs.record import FILE as RECORD
+from faceport.runs.record import artifact_facts, finish, read_record
+from faceport.runs.reference import reference_predictions, truths
+from faceport.study.keep import keep_within_budget
+from faceport.study.speed import compare_with_float
 from faceport.types import Prediction
-from faceport.verbs.keep import keep_within_budget
-from faceport.verbs.pairing import Pairing
-from faceport.verbs.reference import reference_predictions, truths
-from faceport.verbs.speed import compare_with_float
-
-STATE = "fingerprint.txt"
-VOLATILE = ("out", "record", "fresh", "official", "strict")  # options that change no number
 
 
 def run(config: Mapping[str, Any], keep_finished: bool = False) -> dict[str, Any]:
@@ -64,25 +61,6 @@ def run(config: Mapping[str, Any], keep_finished: bool = False) -> dict[str, Any
     record["seconds"] = round(time.perf_counter() - started, 3)
     finish(record, plan, folder)
     return record | {"folder": str(folder)}
-
-
-def run_folder(config: Mapping[str, Any]) -> Path:
-    """Choose the folder of a configuration: the same for the same command, so that it can go on."""
-    named = [(config.get(kind) or {}).get("name") for kind in ("detector", "model", "target", "dataset")]
-    stable = {key: value for key, value in config.items() if key not in VOLATILE}
-    return Path(str(config["out"])) / "-".join([*filter(None, named), digest(stable)[:8]])
-
-
-def fingerprint(plan: Plan) -> str:
-    """Hash what predictions depend on beyond the configuration: weights, code, data."""
-    assert plan.model is not None and plan.target is not None and plan.dataset is not None
-    if plan.bundle:
-        folders = [plan.bundle.path / folder for folder in plan.bundle.networks.values()]
-        entries = [read_entry(folder, "artifact") for folder in folders]
-        networks: Any = [entry.manifest.get("recipe") for entry in entries if entry]
-    else:
-        networks = [network_recipe(network, plan.model) for network in plan.model.networks.values()]
-    return digest([version("faceport"), networks, version_facts(plan.config), dict(plan.dataset.facts())])
 
 
 def _predict(plan: Plan, built: Built, file: PredictionFile) -> dict[str, Any]:
@@ -143,38 +121,6 @@ def _score(plan: Plan, folder: Path, record: Mapping[str, Any]) -> dict[str, Any
     if plan.options.official:
         plan.dataset.write_predictions(read_predictions(path), folder / "official")
     return metrics
-
-
-def finish(record: dict[str, Any], plan: Plan, folder: Path) -> None:
-    """Complete a record with what surrounds its numbers, and write it."""
-    record |= {
-        "status": "done",
-        "faceport": version("faceport"),
-        "config": plan.config,
-        "settled": plan.settled(),
-        "data": dict(plan.dataset.facts()) if plan.dataset is not None else {},
-        "host": host_facts(),
-        "versions": version_facts(plan.config),
-        "notes": plan.warnings(),
-    }
-    write_record(folder / RECORD, record)
-    if plan.options.record:
-        write_record(Path(plan.options.record), record)
-
-
-def record_failure(config: Mapping[str, Any], error: BaseException) -> dict[str, Any]:
-    """Write the record of a job that failed, with its reason."""
-    reason = str(error) if isinstance(error, FaceportError) else f"{type(error).__name__}: {error}"
-    record = {
-        "status": "failed",
-        "reason": reason,
-        "config": config,
-        "host": host_facts(),
-        "versions": version_facts(config),
-    }
-    folder = run_folder(config)
-    write_record(folder / RECORD, record)
-    return record | {"folder": str(folder)}
 
 
 def official_or_own(dataset: Dataset, path: Path) -> Iterator[Prediction]:

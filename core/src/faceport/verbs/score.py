@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from faceport.data.predictions import FILE as PREDICTIONS
 from faceport.errors import ConfigError
-from faceport.plan import make_plan
-from faceport.predictions import FILE as PREDICTIONS
+from faceport.files import digest
 from faceport.progress import progress
-from faceport.record import FILE as RECORD
-from faceport.record import read_record
-from faceport.store import digest
-from faceport.verbs.pairing import Pairing
-from faceport.verbs.reference import truths
-from faceport.verbs.run import finish, official_or_own
+from faceport.runs.pairing import Pairing
+from faceport.runs.plan import make_plan
+from faceport.runs.record import FILE as RECORD
+from faceport.runs.record import finish, read_record
+from faceport.runs.reference import truths
+from faceport.verbs.run import official_or_own
 
 
 def score(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,11 +15,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from faceport.archive import Archive
-from faceport.crops import Crops, grown, inside
+from faceport.data.archive import Archive
+from faceport.data.crops import grown, inside
+from faceport.data.labelled import LabelledPictures, by_picture, rows_of
 from faceport.errors import FaceportError
-from faceport.labelled import LabelledPictures, by_picture, rows_of
-from faceport.types import Faces, Sample
+from faceport.types import Crops, Faces, Sample
 
 POINTS = 19
 INFO = "AFLWinfo_release.mat"

@@ -13,9 +13,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from faceport.archive import Archive, open_root
+from faceport.data.archive import Archive, open_root
+from faceport.data.labelled import LabelledPictures, rows_of
 from faceport.errors import FaceportError
-from faceport.labelled import LabelledPictures, rows_of
 from faceport.types import Faces
 
 Array = NDArray[np.float64]

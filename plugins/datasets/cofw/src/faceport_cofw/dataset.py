@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from faceport.crops import Crops, grown
+from faceport.data.crops import grown
+from faceport.data.labelled import LabelledPictures
 from faceport.errors import FaceportError, ImageError
-from faceport.labelled import LabelledPictures
-from faceport.types import Faces, Image, Sample
+from faceport.types import Crops, Faces, Image, Sample
 
 if TYPE_CHECKING:
     import h5py

@@ -14,17 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from faceport.api import Dataset
+from faceport.data.pictures import PICTURES, decode, find_pictures, is_picture
+from faceport.data.videos import VIDEOS, is_video, probe_video, read_video
 from faceport.errors import MissingError
-from faceport.media import (
-    PICTURES,
-    VIDEOS,
-    decode,
-    find_pictures,
-    is_picture,
-    is_video,
-    probe_video,
-    read_video,
-)
 from faceport.types import Sample
 
 ACCEPTED = (

@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from faceport.archive import Archive
+from faceport.data.archive import Archive
+from faceport.data.labelled import LabelledPictures, extents, lines, numbers
 from faceport.errors import FaceportError
-from faceport.labelled import LabelledPictures, extents, lines, numbers
 from faceport.types import Faces
 
 POINTS = 106

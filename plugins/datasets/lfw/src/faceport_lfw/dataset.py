@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from faceport.data.labelled import LabelledPictures, by_pair, lines
+from faceport.data.pictures import PICTURES
 from faceport.errors import FaceportError
-from faceport.labelled import LabelledPictures, by_pair, lines
-from faceport.media import PICTURES
 from faceport.types import Faces
 
 PAIRS = "pairs.txt"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from faceport.archive import Archive, open_root
+from faceport.data.archive import Archive, open_root
+from faceport.data.labelled import LabelledPictures, by_pair
 from faceport.errors import FaceportError
-from faceport.labelled import LabelledPictures, by_pair
 from faceport.types import Faces
 
 COLUMNS = ("file_x", "file_y", "decision")

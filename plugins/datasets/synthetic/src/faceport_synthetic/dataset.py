@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from faceport.api import Dataset
-from faceport.media import decode, encode
+from faceport.data.pictures import decode, encode
 from faceport.ops.landmarks import convert
 from faceport.types import Faces, Image, Sample
 from faceport_synthetic.people import Face, make_faces

@@ -11,11 +11,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from faceport.crops import Crops
+from faceport.data.labelled import LabelledPictures, extents, lines, numbers
+from faceport.data.pictures import PICTURES
 from faceport.errors import FaceportError
-from faceport.labelled import LabelledPictures, extents, lines, numbers
-from faceport.media import PICTURES
-from faceport.types import Faces, Sample
+from faceport.types import Crops, Faces, Sample
 
 POINTS = 68
 GROWTH = 1.1  # of what the landmarks span, for a crop

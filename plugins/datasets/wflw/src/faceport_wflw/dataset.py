@@ -11,12 +11,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from faceport.archive import Archive
-from faceport.crops import Crops, crops_of, inside
+from faceport.data.archive import Archive
+from faceport.data.crops import crops_of, inside
+from faceport.data.labelled import LabelledPictures, by_picture, extents, lines, numbers, rows_of
+from faceport.data.pictures import is_picture
 from faceport.errors import FaceportError
-from faceport.labelled import LabelledPictures, by_picture, extents, lines, numbers, rows_of
-from faceport.media import is_picture
-from faceport.types import Faces, Sample
+from faceport.types import Crops, Faces, Sample
 
 POINTS = 98
 ATTRIBUTES = ("pose", "expression", "illumination", "makeup", "occlusion", "blur")

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faceport.archive import Archive
+from faceport.data.archive import Archive
+from faceport.data.labelled import lines
 from faceport.errors import FaceportError
-from faceport.labelled import lines
 from faceport.types import Faces
 
 LEVELS = ("easy", "medium", "hard")  # which faces each setting of the evaluation counts

@@ -9,9 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from faceport.archive import Archive
+from faceport.data.archive import Archive
+from faceport.data.labelled import LabelledPictures
 from faceport.errors import FaceportError
-from faceport.labelled import LabelledPictures
 from faceport.types import Prediction
 from faceport_widerface_dataset import annotations as formats
 from faceport_widerface_dataset import predictions as official

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from faceport.archive import open_archive
+from faceport.data.archive import open_archive
 from faceport.errors import FaceportError
 from faceport.types import Faces, Prediction
 

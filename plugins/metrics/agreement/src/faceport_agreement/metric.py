@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from faceport.api import Metric, Scored
+from faceport.data.predictions import FILE, read_predictions
 from faceport.errors import FaceportError, MissingError
 from faceport.ops.bootstrap import bootstrap
 from faceport.ops.plain import plain
-from faceport.predictions import FILE, read_predictions
 from faceport.types import Faces
 from faceport_agreement.compare import compared
 from faceport_agreement.differences import differences

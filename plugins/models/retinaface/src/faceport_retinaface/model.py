@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from faceport.api import Model, Network, Steps
+from faceport.networks.weights import checkpoint
 from faceport.ops.boxes import clip, nms
 from faceport.ops.crops import Placement, fit, pad
 from faceport.ops.images import Image, to_batch
@@ -134,7 +135,7 @@ class RetinaFace(Model):
 
     @cached_property
     def _known(self) -> Checkpoint | None:
-        sha256 = self.network.checkpoint.sha256
+        sha256 = checkpoint(self.network).sha256
         return next((known for known in known_checkpoints() if known.sha256 == sha256), None)
 
     @cached_property
@@ -147,7 +148,7 @@ class RetinaFace(Model):
     @property
     def notes(self) -> Sequence[str]:
         """Say so when the anchors are a guess: with wrong ones every box has the wrong size."""
-        if self.options.anchors != "auto" or self._known or self.network.checkpoint.random:
+        if self.options.anchors != "auto" or self._known or checkpoint(self.network).random:
             return ()
         guess = [list(row) for row in DEFAULT_ANCHORS]
         what = f"The checkpoint {self.options.weights} is unknown, so its anchors are taken to be {guess}"

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from faceport.api import Artifact, Session
-from faceport.runtimes import cannot_open, cannot_run, refuse_fallback, share_cores, silence
-from faceport.shapes import mismatch
+from faceport.targets.machine import share_cores, silence
+from faceport.targets.precision import refuse_fallback
+from faceport.targets.sentences import cannot_open, cannot_run
+from faceport.targets.sizes import mismatch
 from faceport.types import Array, Tensors
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from faceport.graph.norms import norms_to_convs
 from faceport.graph.prelu import widen_slopes
 from faceport.graph.ranges import Range, measure
 from faceport.graph.taps import float_tensors, tap
-from faceport.runtimes import cannot_compile, installed_version, need_calls, not_importable
+from faceport.targets.machine import installed_version, not_importable
+from faceport.targets.sentences import cannot_compile, need_calls
 from faceport.types import Tensors
 from faceport_mnn.quantise import Quantisation
 

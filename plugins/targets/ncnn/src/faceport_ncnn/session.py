@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from faceport.api import Artifact, Session
-from faceport.runtimes import cannot_open, cannot_run, refuse_fallback, share_cores
-from faceport.shapes import describe
+from faceport.targets.machine import share_cores
+from faceport.targets.precision import refuse_fallback
+from faceport.targets.sentences import cannot_open, cannot_run
+from faceport.targets.sizes import describe
 from faceport.types import Array, Tensors
 from faceport_ncnn.target import PARAM, SMALLEST, WEIGHTS
 

@@ -18,8 +18,10 @@ from faceport.api import Artifact, Network, Session, Source, Target
 from faceport.errors import MissingError
 from faceport.graph.names import load
 from faceport.graph.sizes import fix_sizes, smallest_sizes
-from faceport.runtimes import cannot_compile, cannot_open, installed_version, not_importable
-from faceport.shapes import BySize, Item, compile_sizes, compiled_sizes, free_axes, has_free_sizes, item_shape
+from faceport.targets.machine import installed_version, not_importable
+from faceport.targets.sentences import cannot_compile, cannot_open
+from faceport.targets.sessions import BySize, compile_sizes, compiled_sizes
+from faceport.targets.sizes import Item, free_axes, has_free_sizes, item_shape
 from faceport.types import Tensors
 
 PARAM, WEIGHTS = "model.param", "model.bin"

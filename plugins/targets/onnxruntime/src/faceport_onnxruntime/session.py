@@ -15,14 +15,9 @@ from onnx import TensorProto
 
 from faceport.api import Artifact, Session
 from faceport.errors import FaceportError
-from faceport.runtimes import (
-    cannot_open,
-    cannot_run,
-    main_precision,
-    refuse_fallback,
-    share_cores,
-    silence,
-)
+from faceport.targets.machine import share_cores, silence
+from faceport.targets.precision import main_precision, refuse_fallback
+from faceport.targets.sentences import cannot_open, cannot_run
 from faceport.types import Tensors
 from faceport_onnxruntime.target import MODEL, PROVIDERS
 

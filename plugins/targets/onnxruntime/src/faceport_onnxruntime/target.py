@@ -16,7 +16,8 @@ from faceport.graph.half import to_half
 from faceport.graph.names import excluded, load
 from faceport.graph.prelu import split_prelu
 from faceport.graph.qdq import QDQ_OPSET
-from faceport.runtimes import cannot_compile, installed_version, need_calls, not_importable
+from faceport.targets.machine import installed_version, not_importable
+from faceport.targets.sentences import cannot_compile, need_calls
 from faceport.types import Tensors
 
 MODEL = "model.onnx"

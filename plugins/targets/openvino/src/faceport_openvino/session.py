@@ -10,16 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from faceport.api import Artifact, Session
 from faceport.errors import FaceportError
-from faceport.runtimes import (
-    PRECISIONS,
-    cannot_open,
-    cannot_run,
-    installed_version,
-    main_precision,
-    refuse_fallback,
-    share_cores,
-)
-from faceport.store import cache_dir
+from faceport.files import cache_dir
+from faceport.targets.machine import installed_version, share_cores
+from faceport.targets.precision import PRECISIONS, main_precision, refuse_fallback
+from faceport.targets.sentences import cannot_open, cannot_run
 from faceport.types import Tensors
 
 if TYPE_CHECKING:

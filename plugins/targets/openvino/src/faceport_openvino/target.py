@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 from faceport.api import Artifact, Session, Source, Target
 from faceport.graph.names import excluded, load
-from faceport.runtimes import cannot_compile, installed_version, need_calls, not_importable
-from faceport.shapes import FixedBatch
+from faceport.targets.machine import installed_version, not_importable
+from faceport.targets.sentences import cannot_compile, need_calls
+from faceport.targets.sessions import FixedBatch
 from faceport.types import Tensors
 
 MODEL = "model.xml"  # the weights lie beside it in model.bin

@@ -10,8 +10,8 @@ import onnx
 
 from faceport.api import Network
 from faceport.errors import FaceportError
-from faceport.runtimes import cannot_compile
-from faceport.store import cache_dir, write_atomically
+from faceport.files import cache_dir, write_atomically
+from faceport.targets.sentences import cannot_compile
 from faceport.types import Tensors
 from faceport_tensorrt.cuda import checked, device_name
 

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from faceport.api import Artifact, Session
-from faceport.runtimes import PRECISIONS, cannot_open, cannot_run, main_precision, refuse_fallback
-from faceport.shapes import describe, join
+from faceport.targets.precision import PRECISIONS, main_precision, refuse_fallback
+from faceport.targets.sentences import cannot_open, cannot_run
+from faceport.targets.sessions import join
+from faceport.targets.sizes import describe
 from faceport.types import Array, Tensors
 from faceport_tensorrt.cuda import Memory, checked, device_name, download, upload
 from faceport_tensorrt.engine import logger, started

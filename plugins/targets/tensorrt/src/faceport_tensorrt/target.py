@@ -22,7 +22,8 @@ from faceport.graph.names import excluded, load
 from faceport.graph.qdq import QDQ_OPSET, insert_qdq
 from faceport.graph.ranges import Range, measure
 from faceport.graph.taps import float_tensors, tap
-from faceport.runtimes import installed_version, need_calls, not_importable
+from faceport.targets.machine import installed_version, not_importable
+from faceport.targets.sentences import need_calls
 from faceport.types import Tensors
 
 ENGINE = "network.engine"

@@ -16,14 +16,9 @@ from torch import Tensor
 
 from faceport.api import Artifact, Session, Source
 from faceport.errors import FaceportError
-from faceport.runtimes import (
-    PRECISIONS,
-    cannot_compile,
-    cannot_open,
-    cannot_run,
-    refuse_fallback,
-    share_cores,
-)
+from faceport.targets.machine import share_cores
+from faceport.targets.precision import PRECISIONS, refuse_fallback
+from faceport.targets.sentences import cannot_compile, cannot_open, cannot_run
 from faceport.types import Tensors
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from faceport.api import Artifact, Session, Source, Target
-from faceport.runtimes import installed_version, not_importable
+from faceport.targets.machine import installed_version, not_importable
 from faceport.types import Tensors
 
 

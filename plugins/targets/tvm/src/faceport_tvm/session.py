@@ -11,7 +11,8 @@ import numpy as np
 
 from faceport.api import Artifact, Session
 from faceport.errors import FaceportError
-from faceport.runtimes import cannot_open, cannot_run, installed_version
+from faceport.targets.machine import installed_version
+from faceport.targets.sentences import cannot_open, cannot_run
 from faceport.types import Tensors
 
 if TYPE_CHECKING:

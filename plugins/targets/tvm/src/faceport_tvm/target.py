@@ -13,20 +13,15 @@ from typing import Any, Literal
 import onnx
 
 from faceport.api import Artifact, Session, Source, Target
+from faceport.build.store import Store
 from faceport.errors import FaceportError, MissingError
 from faceport.graph.names import load
 from faceport.graph.sizes import fix_sizes
 from faceport.progress import progress
-from faceport.runtimes import (
-    cannot_compile,
-    cannot_open,
-    installed_version,
-    not_importable,
-    reason,
-    silence,
-)
-from faceport.shapes import BySize, FixedBatch, Item, compile_sizes, compiled_sizes
-from faceport.store import Store
+from faceport.targets.machine import installed_version, not_importable, silence
+from faceport.targets.sentences import cannot_compile, cannot_open, reason
+from faceport.targets.sessions import BySize, FixedBatch, compile_sizes, compiled_sizes
+from faceport.targets.sizes import Item
 from faceport.types import Tensors
 from faceport_tvm import cpu
 

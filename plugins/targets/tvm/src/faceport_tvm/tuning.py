@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from faceport.errors import FaceportError, MissingError
-from faceport.runtimes import installed_version, reason, silence
+from faceport.targets.machine import installed_version, silence
+from faceport.targets.sentences import reason
 
 AT_ONCE = 16  # most trials of a kernel before the next kernel has its turn
 # TVM 0.27 is built for its FFI 0.1.14 and dies with 0.1.15 where it writes a network down.

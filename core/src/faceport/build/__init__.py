@@ -1,0 +1,1 @@
+"""Compiled networks: recorded calls, keys, the store, bundles."""

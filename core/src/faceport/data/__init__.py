@@ -1,0 +1,1 @@
+"""Pictures, videos, archives, labels and predictions as files."""

@@ -1,0 +1,1 @@
+"""Generators driven over sessions: steps, batches, overlap, timing."""

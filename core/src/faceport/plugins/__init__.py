@@ -1,0 +1,1 @@
+"""What is installed, found as data and loaded as code."""

@@ -1,0 +1,1 @@
+"""The command line, completion, sweeps; the only room that knows Hydra."""

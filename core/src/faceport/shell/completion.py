@@ -1,0 +1,193 @@
+"""Completion of verbs, groups, names, options and values, read from YAML files alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from faceport.errors import ConfigError, suggest
+from faceport.plugins.index import KINDS, installed, read_yaml
+from faceport.shell.help import VERBS
+
+# Bash splits words at '=' and ':' as well; what stands before the last of them must not be given again.
+BASH = """\
+_faceport() {
+    local text="${COMP_LINE:0:COMP_POINT}" given="" last line
+    local -a words
+    read -ra words <<< "$text"
+    [[ "$text" == *[[:blank:]] ]] && words+=("")
+    last="${words[${#words[@]}-1]}"
+    if [[ "$last" == [\\'\\"]* ]]; then  # a quoted word is one word
+        words[${#words[@]}-1]="${last:1}"
+    elif [[ "$last" == *[=:]* && "$COMP_WORDBREAKS" == *=* ]]; then
+        given="${last%"${last##*[=:]}"}"
+    fi
+    COMPREPLY=()
+    while IFS= read -r line; do
+        [[ "$line" == *[[:blank:]]* ]] && printf -v line %q "$line"
+        COMPREPLY+=("${line#"$given"}")
+    done < <(faceport --complete "${words[@]:1}" 2>/dev/null)
+    [[ "${COMPREPLY[*]}" == *[=./] ]] && compopt -o nospace
+}
+complete -o default -F _faceport faceport
+"""
+ZSH = """\
+#compdef faceport
+_faceport() {
+    local -a found open
+    found=("${(@f)$(faceport --complete "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
+    open=(${(M)found:#*[=./]})
+    found=(${found:#(|*[=./])})
+    if (( $#open + $#found )); then
+        compadd -S '' -a open
+        compadd -a found
+    else
+        compset -P '*='
+        _files
+    fi
+}
+if [[ $funcstack[1] == _faceport ]]; then  # loaded from a folder of $fpath
+    _faceport "$@"
+else
+    (( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
+    compdef _faceport faceport
+fi
+"""
+FISH = """\
+function __faceport_complete
+    set -l words (commandline -opc)
+    set -l last (commandline -ct)
+    set -l found (faceport --complete $words[2..] $last 2>/dev/null)
+    if test (count $found) -gt 0
+        printf '%s\\n' $found
+    else if string match -q '*=*' -- $last
+        set -l parts (string split -m 1 = -- $last)
+        printf "$parts[1]=%s\\n" (__fish_complete_path $parts[2])
+    else
+        __fish_complete_path $last
+    end
+end
+complete -c faceport -f -a '(__faceport_complete)'
+"""
+SHELLS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
+CONFIGURATIONS = Path(__file__).parents[1] / "conf"
+
+
+def script(words: Sequence[str]) -> str:
+    """Give the completion script of a shell."""
+    shell = words[0] if words else ""
+    if shell not in SHELLS:
+        raise ConfigError(f"name a shell: faceport completion SHELL. {suggest(shell, SHELLS)}")
+    return SHELLS[shell]
+
+
+def answer(words: Sequence[str]) -> str:
+    """List, a line each, what the last of the words after `faceport` may become."""
+    *before, current = words or [""]
+    return "".join(f"{line}\n" for line in _candidates(before, current) if line.startswith(current))
+
+
+def _candidates(before: Sequence[str], current: str) -> Iterable[str]:
+    if not before:
+        return ("--help", "--version") if current.startswith("-") else (*VERBS, "completion")
+    verb, *rest = before
+    if verb == "completion":
+        return SHELLS
+    if verb not in VERBS:
+        return ()
+    if current.startswith("-"):
+        return _flags(verb)
+    if verb == "cache":
+        return ("days=",) if rest == ["prune"] else () if rest else ("list", "prune")
+    if verb in ("list", "doctor"):
+        return _kinds_and_names(current)
+    return _overrides(verb, rest, current)
+
+
+def _flags(verb: str) -> list[str]:
+    composed = (CONFIGURATIONS / f"{verb}.yaml").is_file()
+    return [*(["-m"] if verb == "run" else []), *(["--cfg"] if composed else []), "--help"]
+
+
+def _kinds_and_names(current: str) -> list[str]:
+    kind, equals, _ = current.partition("=")
+    if not equals:
+        return [word for one in KINDS for word in (one, f"{one}=")]
+    return [f"{kind}={name}" for name in sorted(installed().choices(kind))]
+
+
+def _overrides(verb: str, before: Sequence[str], current: str) -> list[str]:
+    """List keys, or behind '=' the names of a group or the values of a switch."""
+    content = read_yaml(CONFIGURATIONS / f"{verb}.yaml")
+    defaults = [item for entry in content["defaults"] if isinstance(entry, dict) for item in entry.items()]
+    groups = {key.replace("/", "."): name for key, name in defaults if " " not in key}
+    options = dict(_flat({key: value for key, value in content.items() if key not in ("defaults", "hydra")}))
+    key, equals, value = current.partition("=")
+    if not equals:
+        return [*_keys(current, groups, options, before), *(_paths(current) if verb == "predict" else ())]
+    if key in groups:
+        given = value[: max(value.rfind(","), value.rfind("[")) + 1]  # of a sweep or a list
+        left = [name for name in _names(key) if name not in given.strip("[").split(",")]
+        return [f"{key}={given}{name}" for name in left]
+    group = _group_of(key, groups)
+    default = _options(group, groups[group], before).get(key[len(group) + 1 :]) if group else options.get(key)
+    return [f"{key}={word}" for word in ("true", "false")] if isinstance(default, bool) else []
+
+
+def _flat(options: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, Any]]:
+    for key, value in options.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
+
+
+def _keys(
+    current: str, groups: Mapping[str, Any], options: Iterable[str], before: Sequence[str]
+) -> list[str]:
+    """List groups and options; behind 'group.' the options of what was chosen for the group."""
+    group = _group_of(current, groups)
+    if group:
+        return [f"{group}.{key}=" for key in _options(group, groups[group], before)]
+    chosen = {word.partition("=")[0] for word in before}
+    dotted = [f"{name}." for name in groups if name in chosen or name == current]
+    return [*(f"{name}=" for name in (*groups, *options) if name not in chosen), *dotted]
+
+
+def _group_of(key: str, groups: Iterable[str]) -> str:
+    """Find the group whose option a key is; groups may have dots themselves."""
+    return max((group for group in groups if key.startswith(f"{group}.")), key=len, default="")
+
+
+def _options(group: str, default: Any, before: Sequence[str]) -> dict[str, Any]:
+    """Give the options of the names chosen for a group so far, else of its default, else of all names."""
+    values = [word.partition("=")[2] for word in before if word.startswith(f"{group}=")] or [default or ""]
+    names = values[-1].strip("[]").split(",")
+    kind = _kind(group)
+    known = installed().choices(kind) if kind in KINDS else {}
+    found = [choice for name, choice in known.items() if name in names] or list(known.values())
+    prefix = "{}.".format if group == "metric" else lambda name: ""
+    return {f"{prefix(choice.name)}{key}": value for choice in found for key, value in choice.options.items()}
+
+
+def _names(group: str) -> list[str]:
+    if group == "experiment":
+        return sorted(path.stem for path in Path("conf/experiment").glob("*.yaml"))
+    index = installed()
+    return sorted(index.detectors() if group == "detector" else index.choices(_kind(group)))
+
+
+def _kind(group: str) -> str:
+    return "model" if group == "detector" else group.rpartition(".")[2]  # calibration.dataset is a dataset
+
+
+def _paths(current: str) -> list[str]:
+    """List files and folders that a path may become; hidden ones when asked for."""
+    head = current[: current.rfind("/") + 1]
+    try:
+        found = sorted(Path(head or ".").iterdir())
+    except OSError:
+        return []
+    hidden = current[len(head) :].startswith(".")
+    return [f"{head}{path.name}{'/' * path.is_dir()}" for path in found if hidden or path.name[0] != "."]

@@ -1,0 +1,1 @@
+"""What target plugins share."""

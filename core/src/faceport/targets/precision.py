@@ -1,0 +1,44 @@
+"""Names of precisions, how far each may be from the reference, and the refusal of another one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from faceport.api import Target
+from faceport.errors import FaceportError
+
+PRECISIONS = {  # by the names that runtimes give to types
+    **dict.fromkeys(("float32", "f32", "fp32", "float"), "fp32"),
+    **dict.fromkeys(("float16", "f16", "fp16", "half"), "fp16"),
+    **dict.fromkeys(("bfloat16", "bf16"), "bf16"),
+    **dict.fromkeys(("int8", "uint8", "i8", "u8", "s8"), "int8"),
+}
+
+
+# Largest error relative to the spread of an output, where target.tolerance says nothing: wide enough for a
+# healthy network, far below what a wrong one gives. fp32 has the run's own tolerance.
+TOLERANCES = {"fp16": 0.05, "bf16": 0.5, "int8": 5.0}
+
+
+def allowed_error(target: Target, fp32: float) -> float:
+    """Settle how far a target may be from the reference: as its options say, or as its precision lets it."""
+    given = getattr(target.options, "tolerance", None)
+    return float(given if given is not None else max(fp32, TOLERANCES.get(target.precision, 0.0)))
+
+
+def refuse_fallback(runtime: str, what: str, asked: str, found: str, allowed: bool, why: str = "") -> None:
+    """Refuse another device or precision than was asked for, unless the user allowed it."""
+    if asked != found and not allowed:
+        told = f" ({why})" if why else ""
+        raise FaceportError(
+            f"{runtime} gives {what} {found}, although {asked} was asked for{told}. "
+            f"Ask for {found}, or accept it with target.allow_fallback=true"
+        )
+
+
+def main_precision(counts: Mapping[str, int]) -> str:
+    """Name a network's precision by those of its layers: int8 where there is any, else what most have."""
+    known = {name: number for name, number in counts.items() if number}
+    if not known:
+        return "fp32"
+    return "int8" if "int8" in known else max(known, key=lambda name: known[name])

@@ -1,0 +1,1 @@
+"""Records and findings on a terminal."""

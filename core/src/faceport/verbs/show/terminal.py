@@ -1,0 +1,115 @@
+"""Records as tables on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from faceport.verbs.show.summary import is_number, number, summarise
+
+
+def console(stderr: bool = False) -> Console:
+    """Open a console that neither wraps nor cuts what is piped into a file."""
+    found = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    if not found.is_terminal:
+        found = Console(stderr=stderr, highlight=False, soft_wrap=True, width=200)
+    return found
+
+
+def show_run(record: Mapping[str, Any]) -> None:
+    """Show the record of a run or of a scoring."""
+    out = console()
+    config = record["config"]
+    names = [f"{kind}={config[kind]['name']}" for kind in _GROUPS if config.get(kind)]
+    out.print(Text(" ".join(names), style="bold"))
+    if "protocol" in record.get("data", {}):
+        out.print(Text(f"data: {record['data']['protocol']}"))
+    if record.get("kept"):
+        out.print("kept from an earlier run (fresh=true runs it again)")
+    _show_metrics(out, record.get("metrics", {}))
+    _show_timing(out, record.get("timing", {}))
+    _show_networks(out, record)
+    samples = record.get("samples", {})
+    if samples.get("resumed"):
+        out.print(f"{samples['resumed']} of {samples['total']} pictures were done before and kept")
+    if samples.get("unreadable"):
+        out.print(f"[yellow]{samples['unreadable']} pictures could not be read:[/]")
+        for why in list(samples["unreadable_named"].values())[:5]:
+            out.print(Text(f"  {why}"))
+    show_notes(record.get("notes", ()))
+    out.print(f"record: {record['folder']}/record.json")
+
+
+_GROUPS = ("model", "detector", "target", "dataset")
+
+
+def _show_metrics(out: Console, metrics: Mapping[str, Any]) -> None:
+    if not metrics:
+        return
+    table = Table("metric", "", "value", box=None, pad_edge=False)
+    for metric, values in metrics.items():
+        label = f"{metric} ({values['protocol']})" if "protocol" in values else metric
+        for name, value in values.items():
+            if is_number(value):
+                table.add_row(label, name, number(value))
+                label = ""
+    out.print(table)
+
+
+def _show_timing(out: Console, timing: Mapping[str, Any]) -> None:
+    if not timing.get("samples"):
+        return
+    table = Table("stage", "runs", "items", "mean ms", "p50", "p99", box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for stage, values in timing["stages"].items():
+        times = (f"{values[key]:.2f}" for key in ("mean_ms", "p50_ms", "p99_ms"))
+        table.add_row(stage, str(values["count"]), str(values["items"]), *times)
+    out.print(table)
+    speed = timing["samples_per_second"]
+    out.print(f"{timing['samples']} pictures in {timing['seconds']:.2f} s, {speed:.1f} per second")
+
+
+def _show_networks(out: Console, record: Mapping[str, Any]) -> None:
+    for name, artifact in record.get("artifacts", {}).items():
+        ran = artifact["runs_as"]
+        how = ", ".join(f"{ran[key]}" for key in ("runtime", "version", "device", "precision") if key in ran)
+        times = (record.get("times_as_fast_as_fp32") or {}).get(name)
+        speed = f", {times:.2f} times as fast as fp32" if times else ""
+        parity = record.get("parity", {}).get(name, {})
+        out.print(Text(f"{name}: {how}{speed}; {parity_line(parity)}"))
+
+
+def parity_line(parity: Mapping[str, Any]) -> str:
+    """Say in one line how far a network is from its reference."""
+    if "skipped" in parity:
+        return f"parity not checked: {parity['skipped']}"
+    if not parity.get("outputs"):
+        return "parity not checked"
+    outputs = parity["outputs"].values()
+    error, snr = max(o["max_rel"] for o in outputs), min(o["snr_db"] for o in outputs)
+    return f"parity with fp32 reference: largest error {error:.1e} of the spread, SNR {snr:.0f} dB"
+
+
+def show_notes(notes: Sequence[str]) -> None:
+    """Show what must be said beside the numbers."""
+    for note in notes:
+        console().print(Text(f"note: {note}", style="yellow"))
+
+
+def show_sweep(records: Sequence[Mapping[str, Any]]) -> None:
+    """Show a table of all jobs of a sweep: what differs between them, and what came out."""
+    out = console()
+    found = summarise(records)
+    table = Table(*found.columns, box=None, pad_edge=False)
+    for row in found.rows:
+        *cells, status = row
+        table.add_row(*cells, Text(status, style="red" if status.startswith("failed") else "green"))
+    out.print(table)
+    for mark, reason in enumerate(found.reasons, 1):
+        out.print(Text(f"({mark}) {reason}", style="red"))
+    show_notes(found.notes)
