@@ -24,7 +24,7 @@ import numpy as np
 
 import faceport
 from faceport.api import Model, Network, Session, SingleNetworkModel
-from faceport.build.builder import Builder
+from faceport.artifacts.builder import Builder
 from faceport.data.pictures import decode
 from faceport.engine.engine import Engine, Settings
 from faceport.types import Faces, Sample, Tensors, TensorSpec

@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 import faceport
-from faceport.build.builder import Builder
+from faceport.artifacts.builder import Builder
 from faceport.engine.engine import Engine, Settings
 from faceport.networks.modules import load_module
 from faceport.types import Faces, Image, Sample

@@ -21,7 +21,7 @@ from omegaconf import OmegaConf
 
 import faceport
 from faceport.api import Model, Network, Session, Steps
-from faceport.build.builder import Builder
+from faceport.artifacts.builder import Builder
 from faceport.engine.engine import Engine, Settings
 from faceport.errors import FaceportError
 from faceport.plugins.index import installed

@@ -22,7 +22,7 @@ FLOORS = (
     ("api hooks",),
     ("ops", "nets", "graph", "targets", "data", "engine", "plugins"),
     ("networks",),
-    ("build",),
+    ("artifacts",),
     ("runs",),
     ("study",),
     ("verbs",),
@@ -69,7 +69,7 @@ FOR_PLUGINS = [
     *(f"faceport.{name}.*" for name in ("ops", "nets", "graph", "targets", "data")),
     *(
         f"faceport.{name}"
-        for name in ("files", "progress", "networks.parity", "networks.weights", "build.store")
+        for name in ("files", "progress", "networks.parity", "networks.weights", "artifacts.store")
     ),
 ]
 

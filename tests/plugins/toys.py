@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from faceport.api import Model, Network, Steps, Target
-from faceport.build.builder import Builder, Built
-from faceport.build.store import Store
+from faceport.artifacts.builder import Builder, Built
+from faceport.artifacts.store import Store
 from faceport.types import Call, Faces, Sample, Tensors, TensorSpec
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from typing import Any
 from faceport.api import Artifact, Network, Session, Source
 from faceport.errors import MissingError, explain_import
 from faceport.graph.names import load
-from faceport.networks.modules import load_module
 from faceport.networks.weights import checkpoint
 from faceport.targets.sessions import any_batch
 from faceport.types import Array, Tensors
@@ -23,6 +22,8 @@ class _TorchReference(Session):
     facts: Mapping[str, str] = {}
 
     def __init__(self, network: Network) -> None:
+        from faceport.networks.modules import load_module
+
         self._module = load_module(network)
         self._network = network
 

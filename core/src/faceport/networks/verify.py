@@ -13,7 +13,7 @@ import onnx
 from faceport.api import Network
 from faceport.errors import FaceportError
 from faceport.graph.taps import float_tensors, tap
-from faceport.networks.modules import load_module
+from faceport.networks.modules import activations, load_module, run_module
 from faceport.networks.parity import compare, compare_calls, worst
 from faceport.networks.reference import onnx_runner
 from faceport.types import Tensors
@@ -23,8 +23,6 @@ TOLERANCE = 1e-3  # largest error of an export, relative to the spread of the ou
 
 def check_export(network: Network, path: Path, calls: Sequence[Tensors]) -> dict[str, Any]:
     """Compare an exported network with its torch module; name the first node that differs."""
-    from faceport.networks.modules import run_module  # torch: ONNX files are compared without it, too
-
     module, run = load_module(network), onnx_runner(network, path)
     try:
         found = [run(inputs) for inputs in calls]
@@ -43,8 +41,6 @@ def check_export(network: Network, path: Path, calls: Sequence[Tensors]) -> dict
 
 def diverging_node(network: Network, module: Any, path: Path, inputs: Tensors) -> str:
     """Say up to which node an ONNX file computes what its torch module computes."""
-    from faceport.networks.modules import activations
-
     graph = onnx.load(path)
     makers = float_tensors(graph)
     with tempfile.TemporaryDirectory() as folder:

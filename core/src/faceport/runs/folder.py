@@ -7,8 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from faceport.build.recipe import network_recipe
-from faceport.build.store import read_entry
+from faceport.artifacts.recipe import network_recipe
+from faceport.artifacts.store import read_entry
 from faceport.errors import FaceportError
 from faceport.files import digest
 from faceport.runs.plan import Plan

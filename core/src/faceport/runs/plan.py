@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from faceport.api import Dataset, Metric, Model, Target
-from faceport.build.builder import Builder, Built
-from faceport.build.bundle import Bundle, open_bundle, read_bundle
-from faceport.build.recording import Calibration, choose
+from faceport.artifacts.builder import Builder, Built
+from faceport.artifacts.bundle import Bundle, open_bundle, read_bundle
+from faceport.artifacts.recording import Calibration, choose
 from faceport.engine.cascade import Cascade
 from faceport.engine.engine import Settings
 from faceport.errors import ConfigError, MissingError

@@ -11,8 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from faceport.build.builder import Built
-from faceport.build.recipe import versions
+from faceport.artifacts.builder import Built
+from faceport.artifacts.recipe import versions
 from faceport.errors import FaceportError
 from faceport.files import write_atomically
 from faceport.ops.plain import plain

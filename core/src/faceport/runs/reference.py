@@ -11,8 +11,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from faceport.api import Metric
-from faceport.build.builder import Builder
-from faceport.build.recipe import network_recipe
+from faceport.artifacts.builder import Builder
+from faceport.artifacts.recipe import network_recipe
 from faceport.data.predictions import FILE, PredictionFile, read_predictions
 from faceport.engine.engine import Engine
 from faceport.errors import ConfigError, MissingError

@@ -22,7 +22,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from faceport.build.bundle import read_bundle
+from faceport.artifacts.bundle import read_bundle
 from faceport.errors import ConfigError, suggest
 from faceport.plugins.index import KINDS, installed, read_yaml
 from faceport.runs.plan import CALIBRATION, GROUPS, CalibrationOptions

@@ -19,7 +19,7 @@ import numpy as np
 import onnx
 
 from faceport.api import Artifact, Network, Source, Target
-from faceport.build.builder import Builder
+from faceport.artifacts.builder import Builder
 from faceport.errors import FaceportError
 from faceport.graph.names import load
 from faceport.graph.taps import float_tensors, tap

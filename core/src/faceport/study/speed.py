@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from faceport.api import Session
-from faceport.build.builder import Built
+from faceport.artifacts.builder import Built
 from faceport.runs.plan import Plan
 from faceport.types import Tensors
 

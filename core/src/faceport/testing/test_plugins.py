@@ -19,15 +19,17 @@ from faceport.testing.choices import small, title
 LIGHT = {*sys.stdlib_module_names, "faceport", "pluggy", "numpy", "yaml"}  # what a hook module may import
 IMPORT = """
 import importlib, json, sys
-import faceport.api, faceport.hooks, faceport.plugins
+import faceport.api, faceport.hooks
+from faceport.plugins.index import installed
+from faceport.plugins.loading import classes
 def tops():
     return {name.partition(".")[0] for name in sys.modules}
 before = tops()
-plugin = next(p for p in faceport.plugins.installed().plugins if p.module == sys.argv[1])
+plugin = next(p for p in installed().plugins if p.module == sys.argv[1])
 importlib.import_module(plugin.module)
 module = sorted(tops() - before)
 for kind in {choice.kind for choice in plugin.choices}:
-    faceport.plugins.classes(plugin, kind)
+    classes(plugin, kind)
 print(json.dumps({"module": module, "classes": sorted(tops())}))
 """
 

@@ -103,7 +103,7 @@ def _show_house() -> None:
 
 def show_cache(words: Sequence[str]) -> int:
     """List or empty the store."""
-    from faceport.build.store import Store
+    from faceport.artifacts.store import Store
 
     store = Store()
     action, *rest = words or ["list"]

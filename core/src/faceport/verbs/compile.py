@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from faceport.build.builder import require_usable
-from faceport.build.bundle import write_bundle
+from faceport.artifacts.builder import require_usable
+from faceport.artifacts.bundle import write_bundle
 from faceport.runs.plan import make_plan
 
 

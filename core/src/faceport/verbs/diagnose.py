@@ -9,7 +9,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from faceport.build.builder import require_usable
+from faceport.artifacts.builder import require_usable
 from faceport.files import write_atomically
 from faceport.progress import progress
 from faceport.runs.plan import make_plan

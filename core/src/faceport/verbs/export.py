@@ -9,9 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from faceport.build.builder import Builder
-from faceport.build.probe import probes
-from faceport.build.recipe import versions
+from faceport.artifacts.builder import Builder
+from faceport.artifacts.probe import probes
+from faceport.artifacts.recipe import versions
 from faceport.files import disk_errors, file_sha256, write_atomically
 from faceport.networks.weights import checkpoint
 from faceport.runs.plan import make_plan

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from faceport.api import Dataset
-from faceport.build.builder import Built
+from faceport.artifacts.builder import Built
 from faceport.data.predictions import FILE as PREDICTIONS
 from faceport.data.predictions import PredictionFile, read_predictions
 from faceport.engine.engine import Engine

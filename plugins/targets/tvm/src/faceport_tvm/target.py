@@ -13,7 +13,7 @@ from typing import Any, Literal
 import onnx
 
 from faceport.api import Artifact, Session, Source, Target
-from faceport.build.store import Store
+from faceport.artifacts.store import Store
 from faceport.errors import FaceportError, MissingError
 from faceport.graph.names import load
 from faceport.graph.sizes import fix_sizes

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from faceport.api import Artifact, Target
-from faceport.build.bundle import FILE, Bundle, open_bundle, read_bundle, write_bundle
-from faceport.build.store import MANIFEST, write_manifest
+from faceport.artifacts.bundle import FILE, Bundle, open_bundle, read_bundle, write_bundle
+from faceport.artifacts.store import MANIFEST, write_manifest
 from faceport.errors import ConfigError, FaceportError, MissingError
 from faceport.networks.modules import load_module
 from faceport.runs.plan import make_plan

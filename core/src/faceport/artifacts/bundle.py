@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from faceport.api import Artifact, Model, Network, Target
-from faceport.build.builder import Built, open_artifacts, require_usable
-from faceport.build.store import read_entry
+from faceport.artifacts.builder import Built, open_artifacts, require_usable
+from faceport.artifacts.store import read_entry
 from faceport.errors import ConfigError, MissingError, suggest
 from faceport.files import disk_errors, write_atomically
 

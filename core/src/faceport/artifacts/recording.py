@@ -12,8 +12,8 @@ from typing import Any, overload
 import numpy as np
 
 from faceport.api import Dataset, Model
-from faceport.build.recipe import model_recipe
-from faceport.build.store import Store
+from faceport.artifacts.recipe import model_recipe
+from faceport.artifacts.store import Store
 from faceport.engine.engine import Engine, Settings
 from faceport.errors import FaceportError, ImageError
 from faceport.progress import progress

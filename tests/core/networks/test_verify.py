@@ -4,9 +4,9 @@ import pytest
 from onnx import numpy_helper
 
 import faceport
-from faceport.build.builder import Builder
-from faceport.build.probe import probes
-from faceport.build.store import Store
+from faceport.artifacts.builder import Builder
+from faceport.artifacts.probe import probes
+from faceport.artifacts.store import Store
 from faceport.errors import FaceportError
 from faceport.networks.reference import evaluator
 from faceport.networks.verify import check_export

@@ -6,7 +6,6 @@ import shlex
 import subprocess
 import sys
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +14,7 @@ from faceport.shell.cli import COMPOSED, PLAIN, run_command
 from faceport.shell.compose import compose_config, split_flags
 from faceport.shell.help import TEXTS, VERBS, verb_help
 from tests.cli import SMALL, faceport
+from tests.conftest import ROOT
 
 
 def said(capsys, *words: str, code: int = 0) -> str:
@@ -74,7 +74,7 @@ def test_there_are_examples():
 
 def test_every_option_of_a_verb_is_explained_where_it_is_set():
     for verb in COMPOSED:
-        text = Path(sys.modules["faceport.help"].__file__).with_name("conf") / f"{verb}.yaml"
+        text = ROOT / "core/src/faceport/conf" / f"{verb}.yaml"
         options = re.findall(r"^(\w+): +\S+(.*)$", text.read_text(), re.MULTILINE)
         assert options
         assert all(re.match(r" +# .{10,}", comment) for _, comment in options), options
@@ -106,7 +106,7 @@ QUICK = [
 def test_what_must_be_quick_imports_nothing_heavy(words, tmp_path):
     code = """
 import sys
-from faceport.cli import run_command
+from faceport.shell.cli import run_command
 assert run_command(sys.argv[1:]) == 0
 print(*sorted(sys.modules), file=sys.stderr)
 """

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from faceport.api import Dataset
-from faceport.build.recording import MOST_ROWS, Calibration, Recording, choose, digest_calls
-from faceport.build.store import Store
+from faceport.artifacts.recording import MOST_ROWS, Calibration, Recording, choose, digest_calls
+from faceport.artifacts.store import Store
 from faceport.errors import FaceportError, ImageError
 from faceport.types import Sample
 from tests.plugins.toys import Toy, network, pictures, reference
@@ -57,8 +57,8 @@ def test_calls_are_recorded_once_and_read_back(tmp_path: Path) -> None:
 
 
 def test_what_is_kept_of_each_call_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("faceport.calibration.MOST_CALLS", 3)
-    from faceport.build.recording import _Recorder
+    monkeypatch.setattr("faceport.artifacts.recording.MOST_CALLS", 3)
+    from faceport.artifacts.recording import _Recorder
 
     recorder = _Recorder(tmp_path, seed=0)
     for number in range(30):

@@ -6,8 +6,8 @@ import pytest
 from onnx import numpy_helper
 
 import faceport
-from faceport.build.builder import Builder
-from faceport.build.store import Store
+from faceport.artifacts.builder import Builder
+from faceport.artifacts.store import Store
 from faceport.plugins.loading import find_class
 from faceport.study.diagnose import departs, diagnose
 

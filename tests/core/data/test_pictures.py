@@ -3,14 +3,13 @@ import struct
 import subprocess
 import sys
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from faceport.data import pictures as media
+from faceport.data import pictures
 from faceport.errors import FaceportError, ImageError
 
 
@@ -26,21 +25,21 @@ def with_orientation(jpeg: bytes, orientation: int) -> bytes:
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
 
 
-@pytest.mark.parametrize("suffix", media.PICTURES)
+@pytest.mark.parametrize("suffix", pictures.PICTURES)
 def test_what_is_written_is_read_back_as_rgb(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"picture{suffix}"
-    media.write_picture(path, scene())
-    picture = media.decode(path)
+    pictures.write_picture(path, scene())
+    picture = pictures.decode(path)
     assert picture.shape == (60, 80, 3)
     assert picture.dtype == np.uint8
     np.testing.assert_allclose(picture.astype(int), scene(), atol=6)
-    np.testing.assert_array_equal(picture, media.decode(path.read_bytes()))
+    np.testing.assert_array_equal(picture, pictures.decode(path.read_bytes()))
 
 
 def test_decoding_agrees_with_imread(tmp_path: Path) -> None:
     path = tmp_path / "rotated.jpg"
-    path.write_bytes(with_orientation(media.encode(scene()), 6))
-    picture = media.decode(path)
+    path.write_bytes(with_orientation(pictures.encode(scene()), 6))
+    picture = pictures.decode(path)
     assert picture.shape == (80, 60, 3)  # EXIF 6: turned by a quarter
     np.testing.assert_array_equal(picture, cv2.imread(str(path))[..., ::-1])
 
@@ -49,23 +48,23 @@ def test_decoding_agrees_with_imread(tmp_path: Path) -> None:
 def test_grey_and_transparent_pictures_become_rgb(tmp_path: Path, channels: int) -> None:
     path = tmp_path / "picture.png"
     cv2.imwrite(str(path), np.full((5, 7, channels), 128, np.uint8))
-    np.testing.assert_array_equal(media.decode(path), np.full((5, 7, 3), 128))
+    np.testing.assert_array_equal(pictures.decode(path), np.full((5, 7, 3), 128))
 
 
 def test_unicode_path(tmp_path: Path) -> None:
     path = tmp_path / "görüntü 写真 🙂.png"
-    media.write_picture(path, scene())
-    np.testing.assert_array_equal(media.decode(str(path)), scene())
+    pictures.write_picture(path, scene())
+    np.testing.assert_array_equal(pictures.decode(str(path)), scene())
 
 
-@pytest.mark.parametrize("suffix", media.PICTURES)
+@pytest.mark.parametrize("suffix", pictures.PICTURES)
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.9, 0.99])
 def test_truncated_picture_is_named_and_refused(tmp_path: Path, suffix: str, kept: float) -> None:
-    data = media.encode(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8), suffix)
+    data = pictures.encode(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8), suffix)
     path = tmp_path / f"half{suffix}"
     path.write_bytes(data[: int(len(data) * kept)])
     with pytest.raises(ImageError, match=f"half{suffix}: .*damaged or truncated"):
-        media.decode(path)
+        pictures.decode(path)
 
 
 @pytest.mark.parametrize(
@@ -80,9 +79,9 @@ def test_unreadable_picture_is_named_with_the_reason(tmp_path: Path, content: by
     path = tmp_path / "odd.jpg"
     path.write_bytes(content)
     with pytest.raises(ImageError, match=f"odd.jpg: .*{reason}"):
-        media.decode(path)
+        pictures.decode(path)
     with pytest.raises(ImageError, match=f"from a zip: .*{reason}"):
-        media.decode(content, name="from a zip")
+        pictures.decode(content, name="from a zip")
 
 
 def test_picture_of_more_pixels_than_opencv_allows() -> None:
@@ -92,14 +91,14 @@ def test_picture_of_more_pixels_than_opencv_allows() -> None:
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0))
     bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
     with pytest.raises(ImageError, match=r"bomb\.png: OpenCV refuses it"):
-        media.decode(bomb, name="bomb.png")
+        pictures.decode(bomb, name="bomb.png")
 
 
 def test_missing_picture_and_folder_in_its_place(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"gone\.jpg: .*No such file"):
-        media.decode(tmp_path / "gone.jpg")
+        pictures.decode(tmp_path / "gone.jpg")
     with pytest.raises(ImageError, match=f"{tmp_path.name}: .*directory"):
-        media.decode(tmp_path)
+        pictures.decode(tmp_path)
 
 
 def test_pictures_are_found_below_nested_folders_in_order(tmp_path: Path) -> None:
@@ -108,7 +107,7 @@ def test_pictures_are_found_below_nested_folders_in_order(tmp_path: Path) -> Non
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    assert list(media.find_pictures(tmp_path)) == wanted
+    assert list(pictures.find_pictures(tmp_path)) == wanted
 
 
 def test_linked_folders_are_followed_and_loops_are_not(tmp_path: Path) -> None:
@@ -117,85 +116,25 @@ def test_linked_folders_are_followed_and_loops_are_not(tmp_path: Path) -> None:
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "linked").symlink_to(tmp_path / "data")
     (tmp_path / "root" / "loop").symlink_to(tmp_path / "root")
-    assert list(media.find_pictures(tmp_path / "root")) == ["linked/x.jpg"]
+    assert list(pictures.find_pictures(tmp_path / "root")) == ["linked/x.jpg"]
 
 
 def test_what_faceport_wrote_is_passed_over_below_a_folder(tmp_path):
     for name in ("a.jpg", "out/a.jpg", "out/predictions.jsonl", "other/b.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert list(media.find_pictures(tmp_path)) == ["a.jpg", "other/b.jpg"]
-    assert list(media.find_pictures(tmp_path / "out")) == ["a.jpg"]  # it was asked for
-
-
-@pytest.fixture(params=[".mp4", ".avi"])
-def video(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    path = tmp_path / f"clip{request.param}"
-    with media.VideoWriter(path, fps=10) as writer:
-        for index in range(20):  # brightness tells the frame
-            writer.write(np.full((48, 64, 3), 10 * index, np.uint8))
-    return path
-
-
-def test_video_frames_come_in_order_with_names(video: Path) -> None:
-    samples = list(media.read_video(video))
-    assert [sample.id for sample in samples[::19]] == [f"{video.name}#000000", f"{video.name}#000019"]
-    assert len(samples) == media.probe_video(video).frames == 20
-    assert media.probe_video(video).fps == pytest.approx(10)
-
-
-def test_video_frames_may_be_looked_at_in_any_thread_and_order(video: Path) -> None:
-    samples = list(media.read_video(video))
-    with ThreadPoolExecutor(4) as pool:
-        means = list(pool.map(lambda sample: sample.image.mean(), samples[::-1]))[::-1]
-    np.testing.assert_allclose(means, 10 * np.arange(20), atol=5)
-
-
-def test_every_nth_frame(video: Path) -> None:
-    samples = list(media.read_video(video, every=6))
-    assert [sample.id[-6:] for sample in samples] == ["000000", "000006", "000012", "000018"]
-    np.testing.assert_allclose([sample.image.mean() for sample in samples], [0, 60, 120, 180], atol=5)
-
-
-def test_video_colours_survive(tmp_path: Path) -> None:
-    path = tmp_path / "red.avi"
-    with media.VideoWriter(path) as writer:
-        writer.write(np.full((48, 64, 3), (200, 30, 30), np.uint8))
-    (sample,) = media.read_video(path)
-    np.testing.assert_allclose(sample.image.mean(axis=(0, 1)), (200, 30, 30), atol=12)
-
-
-def test_video_that_is_none(tmp_path: Path) -> None:
-    path = tmp_path / "bad.mp4"
-    with pytest.raises(FaceportError, match=r"bad\.mp4: there is no such video"):
-        next(media.read_video(path))
-    path.write_bytes(b"no video at all")
-    with pytest.raises(FaceportError, match=r"bad\.mp4: not a video.*15 bytes"):
-        next(media.read_video(path))
-
-
-def test_frames_of_another_size_are_refused(tmp_path: Path) -> None:
-    with media.VideoWriter(tmp_path / "clip.mp4") as writer:
-        writer.write(np.zeros((48, 64, 3), np.uint8))
-        with pytest.raises(FaceportError, match="one size"):
-            writer.write(np.zeros((64, 48, 3), np.uint8))
+    assert list(pictures.find_pictures(tmp_path)) == ["a.jpg", "other/b.jpg"]
+    assert list(pictures.find_pictures(tmp_path / "out")) == ["a.jpg"]  # it was asked for
 
 
 def test_formats_that_cannot_be_written_are_named(tmp_path: Path) -> None:
     with pytest.raises(FaceportError, match=r"'\.gif'.*\.png"):
-        media.write_picture(tmp_path / "x.gif", scene())
-    with pytest.raises(FaceportError, match=r"'\.wmv'.*\.mp4"):
-        media.VideoWriter(tmp_path / "x.wmv")
+        pictures.write_picture(tmp_path / "x.gif", scene())
 
 
 def test_folder_that_does_not_exist_is_named_when_writing(tmp_path: Path) -> None:
     with pytest.raises(FaceportError, match=r"x\.png: cannot be written: No such file"):
-        media.write_picture(tmp_path / "gone" / "x.png", scene())
-    with (
-        pytest.raises(FaceportError, match=r"x\.mp4: OpenCV cannot write"),
-        media.VideoWriter(tmp_path / "gone" / "x.mp4") as writer,
-    ):
-        writer.write(scene())
+        pictures.write_picture(tmp_path / "gone" / "x.png", scene())
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is a Linux device")
@@ -203,7 +142,7 @@ def test_full_disk_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "x.png"
     path.symlink_to("/dev/full")
     with pytest.raises(FaceportError, match=r"x\.png: cannot be written: No space left"):
-        media.write_picture(path, scene())
+        pictures.write_picture(path, scene())
 
 
 def test_opencv_without_libgl_is_one_sentence(tmp_path: Path) -> None:
@@ -214,7 +153,7 @@ def test_opencv_without_libgl_is_one_sentence(tmp_path: Path) -> None:
         "from faceport.errors import FaceportError\n"
         "try:\n    import faceport.data.pictures\nexcept FaceportError as error:\n    print(error)"
     )
-    source = str(Path(media.__file__).parents[1])
+    source = str(Path(pictures.__file__).parents[2])
     done = subprocess.run(
         [sys.executable, "-c", program],
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), source])},

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from faceport.api import Artifact, Model, Network, Session, Target
-from faceport.build.probe import probes
-from faceport.build.recipe import code_digest, network_recipe, versions
-from faceport.build.recording import Calibration, Recording, digest_calls
-from faceport.build.store import Store
+from faceport.artifacts.probe import probes
+from faceport.artifacts.recipe import code_digest, network_recipe, versions
+from faceport.artifacts.recording import Calibration, Recording, digest_calls
+from faceport.artifacts.store import Store
 from faceport.engine.engine import Engine, Settings
 from faceport.errors import FaceportError, ImageError, MissingError
 from faceport.networks.parity import compare_calls, worst

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from faceport.build.store import Store
+from faceport.artifacts.store import Store
 from faceport.errors import FaceportError
 from faceport.files import disk_errors, write_atomically
 
