@@ -4,7 +4,7 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 from faceport.study.perturb import ERROR, perturbable
-from tests.core.test_graph import prepared
+from tests.core.graph.test_edits import prepared
 
 X = np.random.default_rng(1).standard_normal((3, 2, 6, 8)).astype(np.float32)
 
