@@ -20,6 +20,14 @@ class MissingError(FaceportError):
     """Something that is not on this machine: weights, a dataset, a runtime."""
 
 
+class WaitingError(FaceportError):
+    """Not a failure: work lies ready for another machine; the same command goes on once it is done."""
+
+
+class FreeSizesError(FaceportError):
+    """A network that a target compiles with fixed sizes only: compile() raises it and is called with them."""
+
+
 class ImageError(FaceportError):
     """A picture that cannot be decoded; a run counts it and goes on."""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 DELAY = 1.0  # seconds before anything is shown
 PLAIN_EVERY = 10.0  # seconds between two plain lines
 
@@ -36,6 +37,12 @@ class Progress:
         else:
             self._next = now + PLAIN_EVERY
             print(f"{self.label}: {self._counted()}", file=sys.stderr, flush=True)
+
+    def over(self, items: Iterable[T]) -> Iterator[T]:
+        """Pass items on, counting each once the next is asked for."""
+        for item in items:
+            yield item
+            self.advance()
 
     def _counted(self) -> str:
         if self.unit == "B":

@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 
 from faceport.api import Model
-from faceport.engine.engine import Engine, Settings
+from faceport.engine.engine import Engine
+from faceport.engine.flow import Settings
+from faceport.engine.timing import Stages
+from faceport.engine.watch import Watch
 from faceport.errors import FaceportError, ImageError
 from faceport.types import Call, Faces, Sample
 from tests.core.toys import Doubling, TwoStages, blank, expected
@@ -120,7 +123,7 @@ def yields(value):
 
 
 def returns(value):
-    yield Call("first", {"x": np.ones((1, 1))})
+    yield Call("first", {"x": np.ones((1, 1), np.float32)})
     return value
 
 
@@ -166,16 +169,20 @@ def test_an_exception_in_the_dataset_ends_the_run():
 
 
 def test_calls_are_recorded_and_stages_timed():
+    class Calls(Watch):
+        def call(self, network, inputs):
+            recorded.append((network, len(inputs["x"])))
+
     recorded = []
+    timed = Stages()
     driven, _ = engine()
-    driven.record = lambda name, inputs: recorded.append((name, len(inputs["x"])))
-    list(driven.run(samples(5)))
+    list(Engine(driven.model, driven.sessions, driven.settings, [Calls(), timed]).run(samples(5)))
     assert sorted(recorded) == sorted(
         [("first", n) for n in (1, 2, 3, 4)]
         + [("first", 3 * n) for n in (1, 2, 3, 4)]
         + [("second", n) for n in (1, 2, 3, 4)]
     )
-    stages = driven.stages.summary()
+    stages = timed.summary()
     assert stages["decode"]["count"] == stages["preprocess"]["count"] == 5
     assert stages["network:second"]["items"] == 10
     assert stages["postprocess"]["p50_ms"] <= stages["postprocess"]["p99_ms"]

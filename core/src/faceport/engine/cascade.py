@@ -25,8 +25,8 @@ class Cascade(Model):
                 f"{type(model).__name__} needs {', '.join(sorted(lacking))}, which {type(detector).__name__} "
                 f"does not provide (it gives {', '.join(sorted(detector.provides))})"
             )
-        self.provides = detector.provides | model.provides  # type: ignore[misc]
-        self.needs = detector.needs  # type: ignore[misc]
+        self.provides = detector.provides | model.provides
+        self.needs = detector.needs
 
     @property
     def networks(self) -> Mapping[str, Network]:
@@ -34,12 +34,16 @@ class Cascade(Model):
         return {**self.detector.networks, **self.model.networks}
 
     @property
+    def parts(self) -> Mapping[str, Model]:
+        """Both."""
+        return {"detector": self.detector, "model": self.model}
+
+    @property
     def notes(self) -> Sequence[str]:
         """Notes of both."""
         return (*self.detector.notes, *self.model.notes)
 
     def predict(self, sample: Sample) -> Steps:
-        """Let the detector's faces be what the model is told."""
+        """Hand the detector's faces to the model."""
         faces = yield from self.detector.predict(sample)
-        told = replace(sample, source=sample.image, faces=faces)
-        return (yield from self.model.predict(told))
+        return (yield from self.model.predict(replace(sample, source=sample.image, faces=faces)))

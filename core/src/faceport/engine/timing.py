@@ -1,11 +1,14 @@
-"""Durations in a histogram of constant size: percentiles to one per cent, and histograms can be added."""
+"""Durations in histograms of constant size: percentiles to one per cent; those of shards can be added."""
 
 from __future__ import annotations
 
 import math
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from faceport.engine.watch import Watch
 
 STEP = math.log(1.01)  # neighbouring buckets differ by one per cent
 SCALE = 1 / STEP
@@ -29,6 +32,13 @@ class Histogram:
         self.items += items
         self.total += seconds
 
+    def merge(self, summary: Mapping[str, Any]) -> None:
+        """Count what another histogram counted, given as its summary."""
+        self.buckets.update({int(bucket): int(number) for bucket, number in summary["buckets"].items()})
+        self.count += int(summary["count"])
+        self.items += int(summary["items"])
+        self.total += float(summary["total_s"])
+
     def percentile(self, share: float) -> float:
         """Find the duration, in seconds, below which the given share (0..1) of them lies."""
         left = share * self.count
@@ -38,34 +48,39 @@ class Histogram:
                 return SHORTEST * math.exp((bucket + 0.5) * STEP)
         return 0.0
 
-    def summary(self) -> dict[str, float]:
-        """Give count, items, total seconds, and milliseconds per run as mean and percentiles."""
+    def summary(self) -> dict[str, Any]:
+        """Give count, items, total seconds, milliseconds per run as mean and percentiles, and the buckets."""
         return {
             "count": self.count,
             "items": self.items,
             "total_s": round(self.total, 6),
             "mean_ms": round(1e3 * self.total / max(self.count, 1), 4),
             **{f"p{round(100 * q)}_ms": round(1e3 * self.percentile(q), 4) for q in (0.5, 0.9, 0.99)},
+            "buckets": {str(bucket): self.buckets[bucket] for bucket in sorted(self.buckets)},
         }
 
 
-class Stages:
+class Stages(Watch):
     """Histograms by stage, filled from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._stages: dict[str, Histogram] = {}
 
+    def batch(self, network: str, seconds: float, rows: int) -> None:
+        """Count a run of a network."""
+        self.add(f"network:{network}", seconds, rows)
+
+    def sample(self, name: str, stages: Sequence[tuple[str, float]]) -> None:
+        """Count the stages that a sample went through, in one turn."""
+        with self._lock:
+            for stage, seconds in stages:
+                self._of(stage).add(seconds)
+
     def add(self, stage: str, seconds: float, items: int = 1) -> None:
         """Count one duration of a stage."""
         with self._lock:
             self._of(stage).add(seconds, items)
-
-    def add_all(self, durations: Iterable[tuple[str, float]]) -> None:
-        """Count the durations that a sample went through, in one turn."""
-        with self._lock:
-            for stage, seconds in durations:
-                self._of(stage).add(seconds)
 
     def _of(self, stage: str) -> Histogram:
         histogram = self._stages.get(stage)
@@ -73,6 +88,15 @@ class Stages:
             histogram = self._stages[stage] = Histogram()
         return histogram
 
-    def summary(self) -> Mapping[str, Mapping[str, float]]:
+    def summary(self) -> dict[str, dict[str, Any]]:
         """Summarise every stage."""
         return {name: histogram.summary() for name, histogram in sorted(self._stages.items())}
+
+
+def merge_stages(summaries: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """Add the histograms of several runs, stage by stage."""
+    merged: dict[str, Histogram] = {}
+    for summary in summaries:
+        for stage, values in summary.items():
+            merged.setdefault(stage, Histogram()).merge(values)
+    return {name: histogram.summary() for name, histogram in sorted(merged.items())}

@@ -1,0 +1,80 @@
+"""Predictions whose networks run where nobody can call them: calls go out as files, answers come back so.
+
+A generator cannot be stored, but it can be replayed: predict() is a function of the sample and of the
+answers. So every sample is run from its start with the answers that are there; at the first call that has
+none, the call is left for the other machine and the next sample begins. One picture is in memory at a time.
+Each round answers one more stage: a cascade of three networks takes three trips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from faceport.api import Away, Model, Session
+from faceport.engine.steps import Answered, advance, check_calls, faces_of
+from faceport.errors import ImageError, WaitingError
+from faceport.types import Faces, Prediction, Sample, Tensors
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a run a call was made; the name that its files have."""
+
+    sample: int  # its number in the run
+    step: int  # of its generator
+    slot: int  # among the calls of that step
+
+    def __str__(self) -> str:
+        return f"{self.sample:08}-{self.step:02}-{self.slot:03}"
+
+
+def replay(
+    model: Model, sessions: Mapping[str, Session], samples: Iterable[Sample], first: int = 0
+) -> Iterator[Prediction]:
+    """Yield predictions in order, up to the first that waits; then leave the calls of all others and say so.
+
+    `first` is the number of the first sample in its run.
+    """
+    waiting = 0
+    for number, sample in enumerate(samples, first):
+        try:
+            faces = _replayed(model, sessions, number, sample)
+            prediction = None if faces is None else Prediction(sample.id, faces)
+        except ImageError as error:
+            prediction = Prediction(sample.id, Faces(), str(error))
+        if prediction is None:
+            waiting += 1
+        elif not waiting:  # what comes later must not be written before what is missing
+            yield prediction
+    if waiting:
+        said = [session.dispatch() for session in sessions.values() if isinstance(session, Away)]
+        what = " ".join(dict.fromkeys(filter(None, said)))
+        raise WaitingError(f"{waiting} pictures wait for answers from another machine. {what}".rstrip())
+
+
+def _replayed(model: Model, sessions: Mapping[str, Session], number: int, sample: Sample) -> Faces | None:
+    """Run one sample as far as its answers go; None where one is missing."""
+    _ = sample.image
+    steps = model.predict(sample)
+    step, depth = advance(steps), 0
+    while not isinstance(step, Answered):
+        check_calls(step.calls, sessions)
+        answers: list[Tensors | None] = []
+        for slot, call in enumerate(step.calls):
+            session = sessions[call.network]
+            if isinstance(session, Away):
+                answers.append(session.answer(str(Place(number, depth, slot)), call.inputs))
+            else:
+                answers.append(session.run(call.inputs))
+        given = [answer for answer in answers if answer is not None]
+        if len(given) < len(answers):
+            steps.close()
+            return None
+        step, depth = advance(steps, step.answer(given)), depth + 1
+    return faces_of(step.value)
+
+
+def is_away(sessions: Mapping[str, Session]) -> bool:
+    """Tell whether any network runs where it cannot be called."""
+    return any(isinstance(session, Away) for session in sessions.values())
