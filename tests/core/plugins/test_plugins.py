@@ -115,7 +115,7 @@ def doctored(site, listed) -> str:
 def line_of(text: str, name: str) -> str:
     """Give the line of a plugin, and the lines that belong to it."""
     lines = text.splitlines()
-    start = next(number for number, line in enumerate(lines) if f"'{name}' (faceport-" in line)
+    start = next(number for number, line in enumerate(lines) if f"'{name}' (faceport" in line)
     end = next((n for n in range(start + 1, len(lines)) if not lines[n].startswith("    ")), len(lines))
     return "\n".join(lines[start:end])
 

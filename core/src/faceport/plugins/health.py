@@ -1,4 +1,7 @@
-"""What is installed: the list, cards of single options, and the doctor's examination."""
+"""What is wrong with plugins: found without running them where that is possible, else in other processes.
+
+`python -m faceport.plugins.health try NAME ...` and `... examine NAME` are what those processes run.
+"""
 
 from __future__ import annotations
 
@@ -7,72 +10,46 @@ import importlib.util
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from faceport.errors import FaceportError
 from faceport.files import cache_dir, digest, write_atomically
 from faceport.plugins.index import Choice, Plugin, installed
+from faceport.plugins.loading import classes, create, load
 
 LIGHT = {*sys.stdlib_module_names, "faceport", "pluggy", "numpy", "yaml"}  # quick to import
 TIMEOUT = 20  # seconds, for `list`
 PATIENCE = 120  # seconds, for `doctor`
 MARK = "faceport: "  # begins the lines that are ours: a plugin may print, too
 HEALTH = "health.json"  # what the doctor, or a failed run, last found out about each plugin
-EXAMINE = r"""
-import json, sys
-from faceport.plugins.index import installed
-from faceport.plugins.loading import classes, create, load
-from faceport.errors import FaceportError
-name = sys.argv[1]
-plugin = next(p for p in installed().plugins if p.name == name)
-found = {"faults": [], "missing": {}}
-try:
-    load(plugin)
-    for kind in sorted({choice.kind for choice in plugin.choices}):
-        answered = set(classes(plugin, kind))
-        for choice in plugin.choices:
-            if choice.kind == kind and choice.name not in answered:
-                found["faults"].append(f"its hook names no class for {choice.path.name}")
-            elif kind == "target":
-                found["missing"][choice.name] = create("target", choice.name).missing()
-except FaceportError as error:
-    found["faults"].append(str(error))
-print("\nfaceport:", json.dumps(found))
-"""
-TRY = r"""
-import json, sys
-from faceport.plugins.index import installed
-from faceport.plugins.loading import load
-from faceport.errors import FaceportError
-for plugin in installed().plugins:
-    if plugin.name in sys.argv[1:]:
-        fault = ""
-        try:
-            load(plugin)
-        except FaceportError as error:
-            fault = str(error)
-        print("\nfaceport:", json.dumps([plugin.name, fault]), flush=True)
-"""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with a plugin."""
+
+    plugin: Plugin
+    reason: str
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong with one plugin, or with what it needs."""
+    """What an examination of a plugin brought: faults, and what its targets lack here."""
 
     plugin: Plugin
     faults: tuple[str, ...] = ()
-    missing: Mapping[str, str] | None = None  # target -> what to install
+    missing: Mapping[str, str] = field(default_factory=dict)  # target -> what to install
 
 
 def summary(choice: Choice) -> str:
     """Say in one line what an option is, and what it lacks here."""
-    said = str(choice.card.get("summary", ""))
+    text = str(choice.card.get("summary", ""))
     lacking = lacking_modules(choice)
-    return f"{said} (not usable here: {lacking})" if lacking else said
+    return f"{text} (not usable here: {lacking})" if lacking else text
 
 
 def lacking_modules(choice: Choice) -> str:
@@ -89,7 +66,7 @@ def _is_there(module: str) -> bool:
         return False
 
 
-def known_faults() -> list[tuple[Plugin, str]]:
+def known_faults() -> Iterator[Fault]:
     """Collect what is wrong, without ever importing a plugin that could be slow to import."""
     plugins = installed().plugins
     health = _read_health()
@@ -98,34 +75,55 @@ def known_faults() -> list[tuple[Plugin, str]]:
     light = [plugin for plugin in unseen if _imports(plugin) <= LIGHT | {plugin.module.partition(".")[0]}]
     if light:
         health = remember(try_import(light))
-    faults = [
-        (plugin, fault)
-        for plugin in plugins
-        for fault in dict.fromkeys([*plugin.faults, *unmet[plugin.name], *health.get(_state(plugin), [])])
-    ]
+    for plugin in plugins:
+        reasons = [*plugin.faults, *unmet[plugin.name], *health.get(_state(plugin), [])]
+        yield from (Fault(plugin, reason) for reason in dict.fromkeys(reasons))
+    yield from clash_faults()
+
+
+def clash_faults() -> Iterator[Fault]:
+    """Name what two plugins offer under one name."""
     for (kind, name), rivals in installed().clashes.items():
         titles = " and ".join(plugin.title for plugin in rivals)
-        faults.append((rivals[0], f"two plugins offer {kind} '{name}': {titles}. Uninstall one of them"))
-    return faults
+        yield Fault(rivals[0], f"two plugins offer {kind} '{name}': {titles}. Uninstall one of them")
 
 
 def try_import(plugins: list[Plugin]) -> list[Finding]:
     """Import the modules of several plugins in one process, or in one more for each that ends it."""
     findings, left = [], plugins
     while left:
-        command = [sys.executable, "-c", TRY, *(plugin.name for plugin in left)]
+        command = [sys.executable, "-m", __name__, "try", *(plugin.name for plugin in left)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT)
         except subprocess.TimeoutExpired as slow:
             printed = slow.stdout.decode() if isinstance(slow.stdout, bytes) else ""
             done = subprocess.CompletedProcess(command, 1, printed, f"no end of it after {TIMEOUT} seconds")
-        found = dict(_answers(done.stdout))
-        findings += [Finding(p, (found[p.name],) if found[p.name] else ()) for p in left if p.name in found]
-        left = [plugin for plugin in left if plugin.name not in found]
+        verdicts = dict(_answers(done.stdout))
+        findings += [
+            Finding(plugin, (verdicts[plugin.name],) if verdicts[plugin.name] else ())
+            for plugin in left
+            if plugin.name in verdicts
+        ]
+        left = [plugin for plugin in left if plugin.name not in verdicts]
         if left:
             findings.append(Finding(left[0], (_ended(done),)))
             left = left[1:]
     return findings
+
+
+def examine(plugin: Plugin) -> Finding:
+    """Load one plugin in a process of its own and call its hooks."""
+    if plugin.faults:
+        return Finding(plugin, plugin.faults)
+    command = [sys.executable, "-m", __name__, "examine", plugin.name]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        return Finding(plugin, (f"loading it took more than {PATIENCE} s and was given up",))
+    answers = _answers(done.stdout)
+    if not answers:
+        return Finding(plugin, (_ended(done),))
+    return Finding(plugin, tuple(answers[0]["faults"]), answers[0]["missing"])
 
 
 def _answers(printed: str) -> list[Any]:
@@ -194,13 +192,13 @@ def _state(plugin: Plugin) -> str:
 
 def _read_health() -> dict[str, list[str]]:
     try:
-        found = json.loads((cache_dir() / HEALTH).read_text())
+        content = json.loads((cache_dir() / HEALTH).read_text())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
-def remember(findings: list[Finding]) -> dict[str, list[str]]:
+def remember(findings: Iterable[Finding]) -> dict[str, list[str]]:
     """Keep verdicts for `faceport list`, which runs no plugin's code; give all that are known."""
     health = _read_health()
     for finding in findings:
@@ -210,33 +208,36 @@ def remember(findings: list[Finding]) -> dict[str, list[str]]:
     return health
 
 
-def examine(plugin: Plugin) -> Finding:
-    """Load one plugin in a process of its own and call its hooks."""
-    if plugin.faults:
-        return Finding(plugin, plugin.faults)
-    command = [sys.executable, "-c", EXAMINE, plugin.name]
+def _try(names: Sequence[str]) -> Iterator[Any]:
+    """Import plugins one by one; give name and fault of each."""
+    for plugin in installed().plugins:
+        if plugin.name in names:
+            try:
+                load(plugin)
+                yield [plugin.name, ""]
+            except FaceportError as error:
+                yield [plugin.name, str(error)]
+
+
+def _examine(names: Sequence[str]) -> Iterator[Any]:
+    """Load everything that a plugin offers; give its faults, and what its targets lack."""
+    plugin = installed().plugin(names[0])
+    faults: list[str] = []
+    missing: dict[str, str] = {}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
-    except subprocess.TimeoutExpired:
-        return Finding(plugin, (f"loading it took more than {PATIENCE} s and was given up",))
-    answers = _answers(done.stdout)
-    if not answers:
-        return Finding(plugin, (_ended(done),))
-    return Finding(plugin, tuple(answers[0]["faults"]), answers[0]["missing"])
+        load(plugin)
+        for kind in sorted({choice.kind for choice in plugin.choices}):
+            answered = set(classes(plugin, kind))
+            for choice in plugin.choices:
+                if choice.kind == kind and choice.name not in answered:
+                    faults.append(f"its hook names no class for {choice.path.name}")
+                elif choice.kind == kind == "target":
+                    missing[choice.name] = create("target", choice.name).missing()
+    except FaceportError as error:
+        faults.append(str(error))
+    yield {"faults": faults, "missing": missing}
 
 
-def card(choice: Choice) -> dict[str, Any]:
-    """Give everything that is known of an option without running code."""
-    plugin = installed().plugin(choice.plugin)
-    return {
-        "name": choice.name,
-        "plugin": f"{plugin.distribution} {plugin.version}",
-        **choice.card,
-        "options": choice.options,
-        "file": str(choice.path),
-    }
-
-
-def names_of(kind: str) -> dict[str, str]:
-    """List the names of a kind, each with its line."""
-    return {name: summary(choice) for name, choice in sorted(installed().choices(kind).items())}
+if __name__ == "__main__":
+    for _answer in {"try": _try, "examine": _examine}[sys.argv[1]](sys.argv[2:]):
+        print(f"\n{MARK}{json.dumps(_answer)}", flush=True)

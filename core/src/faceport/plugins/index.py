@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import importlib.util
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -16,10 +16,10 @@ from typing import Any
 import yaml
 
 from faceport.errors import ConfigError, PluginError, suggest
+from faceport.plugins.kinds import OWN, RESERVED, Kind
 
 GROUP = "faceport"
-KINDS = ("model", "target", "dataset", "metric")
-RESERVED = ("card", "defaults")  # keys of a YAML that are no options
+NOT_OPTIONS = ("card", "defaults")  # keys of a YAML
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Choice:
     @property
     def options(self) -> dict[str, Any]:
         """Give the options with their default values."""
-        return {key: value for key, value in self.content.items() if key not in RESERVED}
+        return {key: value for key, value in self.content.items() if key not in NOT_OPTIONS}
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ class Index:
 
     plugins: tuple[Plugin, ...] = ()
     clashes: Mapping[tuple[str, str], tuple[Plugin, ...]] = field(default_factory=dict)
+    kinds: Mapping[str, Kind] = field(default_factory=lambda: dict(OWN))
 
     def choices(self, kind: str) -> dict[str, Choice]:
         """List what can be chosen for a kind, by name; broken plugins and clashing names left out."""
@@ -91,6 +92,16 @@ class Index:
             for choice in plugin.choices
             if choice.kind == kind and (kind, choice.name) not in self.clashes
         }
+
+    def kind(self, name: str) -> Kind:
+        """Find a kind by name, or say which there are."""
+        if name not in self.kinds:
+            raise ConfigError(f"there is no kind '{name}'. {suggest(name, self.kinds)}")
+        return self.kinds[name]
+
+    def shown_kinds(self) -> list[str]:
+        """Name the kinds to show: `kind` itself only where a plugin brings one."""
+        return [name for name in self.kinds if name != "kind" or self.choices(name)]
 
     def detectors(self) -> dict[str, Choice]:
         """List the models that find faces by themselves."""
@@ -124,22 +135,40 @@ class Index:
 def installed() -> Index:
     """Read the index of installed plugins, once per process."""
     points = sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value))
-    plugins = [_inspect(point) for point in points]
+    plugins = [_locate(point) for point in points]
+    kinds = _kinds(plugins)
+    plugins = _without_twins([_inspect(plugin, kinds) for plugin in plugins])
+    owners: dict[tuple[str, str], list[Plugin]] = defaultdict(list)
+    for plugin in plugins:
+        for choice in plugin.choices:
+            owners[choice.kind, choice.name].append(plugin)
+    clashes = {key: tuple(rivals) for key, rivals in owners.items() if len(rivals) > 1}
+    return Index(tuple(plugins), clashes, kinds)
+
+
+def _kinds(plugins: Iterable[Plugin]) -> dict[str, Kind]:
+    """Add the kinds that plugins bring to the core's own; of two with one name neither counts."""
+    brought = [
+        Kind(path.stem, f"{path.stem}s", plugin=plugin.name)
+        for plugin in plugins
+        for path in _files(plugin, "kind")
+        if path.stem not in RESERVED
+    ]
+    names = Counter(kind.name for kind in brought)
+    return {**OWN, **{kind.name: kind for kind in brought if names[kind.name] == 1}}
+
+
+def _without_twins(plugins: list[Plugin]) -> list[Plugin]:
+    """Find fault with plugins of one name: nobody could say which of them is meant."""
     by_name: dict[str, list[Plugin]] = defaultdict(list)
     for plugin in plugins:
         by_name[plugin.name].append(plugin)
-    plugins = [
+    return [
         dataclasses.replace(plugin, faults=(*plugin.faults, _twins(by_name[plugin.name])))
         if len(by_name[plugin.name]) > 1
         else plugin
         for plugin in plugins
     ]
-    owners: dict[tuple[str, str], list[Plugin]] = defaultdict(list)
-    for plugin in plugins:
-        for choice in plugin.choices:
-            owners[choice.kind, choice.name].append(plugin)
-    clashes = {key: tuple(found) for key, found in owners.items() if len(found) > 1}
-    return Index(tuple(plugins), clashes)
 
 
 def _twins(plugins: list[Plugin]) -> str:
@@ -147,26 +176,38 @@ def _twins(plugins: list[Plugin]) -> str:
     return f"two distributions call their plugin '{plugins[0].name}': {names}. Uninstall one of them"
 
 
-def _inspect(point: EntryPoint) -> Plugin:
-    """Look at an entry point's files without importing it."""
+def _locate(point: EntryPoint) -> Plugin:
+    """Find the files of an entry point without importing it."""
     dist = point.dist
     module = point.value.partition(":")[0].strip()
-    found = Plugin(point.name, dist.name if dist else "unknown", dist.version if dist else "?", module)
+    plugin = Plugin(point.name, dist.name if dist else "unknown", dist.version if dist else "?", module)
     folder = _package_folder(module)
     if folder is None:
-        cure = f"reinstall or uninstall {found.distribution}"
+        cure = f"reinstall or uninstall {plugin.distribution}"
         fault = f"its entry point leads to nothing: no module '{module}'; {cure}"
-        return dataclasses.replace(found, faults=(fault,))
-    choices, faults = [], []
-    for kind in KINDS:
-        for path in sorted((folder / "conf" / kind).glob("[!_.]*.yaml")):
-            choice = Choice(kind, path.stem, path, point.name)
+        return dataclasses.replace(plugin, faults=(fault,))
+    return dataclasses.replace(plugin, folder=folder)
+
+
+def _files(plugin: Plugin, kind: str) -> list[Path]:
+    """List the YAML files of one kind; names that begin with _ are for others to build on."""
+    return sorted((plugin.folder / "conf" / kind).glob("[!_.]*.yaml")) if plugin.folder else []
+
+
+def _inspect(plugin: Plugin, kinds: Mapping[str, Kind]) -> Plugin:
+    """Read what a plugin offers for each kind."""
+    choices, faults = [], [*plugin.faults]
+    for kind in kinds:
+        for path in _files(plugin, kind):
+            choice = Choice(kind, path.stem, path, plugin.name)
             choices.append(choice)
             try:
                 _ = choice.content
             except ConfigError as error:
                 faults.append(str(error))
-    return dataclasses.replace(found, folder=folder, choices=tuple(choices), faults=tuple(faults))
+            if kind == "kind" and path.stem in RESERVED:
+                faults.append(f"it brings a kind '{path.stem}' ({path}), which is a name of the core's own")
+    return dataclasses.replace(plugin, choices=tuple(choices), faults=tuple(faults))
 
 
 def _package_folder(module: str) -> Path | None:
@@ -206,9 +247,3 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold 'key: value' lines, not a {type(content).__name__}")
     return content
-
-
-def every_choice() -> Iterator[Choice]:
-    """Go through everything that can be chosen, kind by kind."""
-    for kind in KINDS:
-        yield from installed().choices(kind).values()

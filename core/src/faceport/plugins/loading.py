@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import importlib.util
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from faceport.errors import ConfigError, PluginError, explain_import, suggest
-from faceport.plugins.index import KINDS, Choice, Plugin, installed
+from faceport.plugins.index import Choice, Plugin, installed
+from faceport.plugins.kinds import OWN, Kind
 
 
 def load(plugin: Plugin) -> Any:
@@ -25,86 +25,133 @@ def load(plugin: Plugin) -> Any:
 
 @lru_cache(maxsize=1)
 def _manager() -> Any:
+    """Make the manager that checks hooks, those of brought kinds too."""
     import pluggy
 
     from faceport import hooks
 
     manager = pluggy.PluginManager("faceport")
     manager.add_hookspecs(hooks)
+    for kind in installed().kinds.values():
+        if kind.name not in OWN:
+            specification = staticmethod(hooks.hookspec(_brought(kind)))
+            manager.add_hookspecs(type(kind.hook, (), {kind.hook: specification}))
     return manager
 
 
-def classes(plugin: Plugin, kind: str) -> Mapping[str, type[Any]]:
-    """Ask one plugin's hook for its classes, and check the answer."""
+def _brought(kind: Kind) -> Any:
+    """Write the specification of the hook of a kind that a plugin brings."""
+
+    def answer() -> None: ...
+
+    answer.__name__ = answer.__qualname__ = kind.hook
+    answer.__doc__ = f"Answer with the classes of kind '{kind.name}' by the name of their YAML."
+    return answer
+
+
+def answers(plugin: Plugin, kind: Kind) -> dict[str, Any]:
+    """Ask one plugin's hook for its classes, by name: classes, or words that lead to them."""
     from pluggy import PluginValidationError
 
-    from faceport import api, hooks
-
     module, manager = load(plugin), _manager()
-    hook = hooks.HOOKS[kind]
     try:
         if not manager.is_registered(module):
             manager.register(module, name=plugin.name)
-            _check_names(manager, module, plugin)
+            _check_hooks(manager, module, plugin)
         others = [other for other in manager.get_plugins() if other is not module]
-        answers = manager.subset_hook_caller(hook, remove_plugins=others)()
+        answered = manager.subset_hook_caller(kind.hook, remove_plugins=others)()
     except PluginError:
         raise
     except (Exception, SystemExit) as error:
         if isinstance(error, PluginValidationError) and manager.is_registered(module):
             manager.unregister(module)
         raise PluginError(
-            f"the hook '{hook}' of plugin {plugin.title} failed: {explain_import(error)}"
+            f"the hook '{kind.hook}' of plugin {plugin.title} failed: {explain_import(error)}"
         ) from error
-    found: dict[str, type[Any]] = {}
-    for answer in answers:
+    by_name: dict[str, Any] = {}
+    for answer in answered:
         if not isinstance(answer, Mapping):
             raise PluginError(
-                f"the hook '{hook}' of plugin {plugin.title} answers {answer!r}; it must answer with a "
+                f"the hook '{kind.hook}' of plugin {plugin.title} answers {answer!r}; it must answer with a "
                 "mapping: the class behind each name"
             )
-        found |= answer
-    base = getattr(api, kind.capitalize())
-    for name, cls in found.items():
-        if not (isinstance(cls, type) and issubclass(cls, base) and dataclasses.is_dataclass(cls.Options)):
-            raise PluginError(
-                f"the hook '{hook}' of plugin {plugin.title} answers '{name}' with {cls!r}; it must be a "
-                f"subclass of faceport.api.{base.__name__} whose Options is a dataclass"
-            )
-    return found
+        by_name |= answer
+    return by_name
 
 
-def _check_names(manager: Any, module: Any, plugin: Plugin) -> None:
+def _check_hooks(manager: Any, module: Any, plugin: Plugin) -> None:
     """Refuse a hook implementation whose name no hook has: it would never be called."""
-    from faceport.hooks import HOOKS
-
-    callers = manager.get_hookcallers(module) or []
-    unknown = [caller.name for caller in callers if caller.name not in HOOKS.values()]
+    hooks = [kind.hook for kind in installed().kinds.values()]
+    unknown = [caller.name for caller in manager.get_hookcallers(module) or [] if caller.name not in hooks]
     if unknown:
         manager.unregister(module)
         raise PluginError(
             f"plugin {plugin.title} implements a hook that does not exist: '{unknown[0]}'. "
-            f"{suggest(unknown[0], HOOKS.values())}"
+            f"{suggest(unknown[0], hooks)}"
         )
+
+
+def classes(plugin: Plugin, kind: str) -> Mapping[str, type[Any]]:
+    """Load all classes of a kind that one plugin brings, and check each."""
+    table = installed().kind(kind)
+    return {name: _checked(value, name, plugin, table) for name, value in answers(plugin, table).items()}
 
 
 def find_class(kind: str, name: str) -> type[Any]:
     """Load the class behind a name."""
-    choice = installed().find(kind, name)
+    choice, table = installed().find(kind, name), installed().kind(kind)
     plugin = installed().plugin(choice.plugin)
-    found = classes(plugin, kind)
-    if name not in found:
+    by_name = answers(plugin, table)
+    if name not in by_name:
         raise PluginError(
-            f"plugin {plugin.title} ships {choice.path.name} but its hook names no class '{name}': "
-            f"it answers {sorted(found) or 'nothing'}"
+            f"plugin {plugin.title} ships {choice.path.name} but its hook '{table.hook}' names no class "
+            f"'{name}': it answers {sorted(by_name) or 'nothing'}"
         )
-    return found[name]
+    return _checked(by_name[name], name, plugin, table)
+
+
+def _checked(value: Any, name: str, plugin: Plugin, kind: Kind) -> type[Any]:
+    """Follow words that lead to a class, and hold the class against its kind."""
+    cls = _imported(value, plugin, kind) if isinstance(value, str) else value
+    if kind.name == "kind":
+        if isinstance(cls, type):
+            return cls
+        raise PluginError(
+            f"the hook 'kinds' of plugin {plugin.title} answers '{name}' with {cls!r}, which is no class"
+        )
+    base = _base(kind)
+    options = getattr(cls, "Options", None)
+    if not (isinstance(cls, type) and issubclass(cls, base) and dataclasses.is_dataclass(options)):
+        raise PluginError(
+            f"the hook '{kind.hook}' of plugin {plugin.title} answers '{name}' with {cls!r}; it must be a "
+            f"subclass of {base.__module__}.{base.__name__} whose Options is a dataclass"
+        )
+    return cls
+
+
+def _imported(words: str, plugin: Plugin, kind: Kind) -> Any:
+    module, _, name = words.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (Exception, SystemExit) as error:
+        raise PluginError(
+            f"the hook '{kind.hook}' of plugin {plugin.title} answers '{words}', which cannot be loaded: "
+            f"{explain_import(error)}"
+        ) from error
+
+
+def _base(kind: Kind) -> type[Any]:
+    """Load the class that all things of a kind have as their base."""
+    if kind.base:
+        module, _, name = kind.base.partition(":")
+        base: type[Any] = getattr(importlib.import_module(module), name)
+        return base
+    return find_class("kind", kind.name)
 
 
 def create(kind: str, name: str, /, **values: Any) -> Any:
-    """Make a model, target, dataset or metric by name; options not given keep the values of its YAML."""
-    if kind not in KINDS:
-        raise ConfigError(f"there is no kind '{kind}'. {suggest(kind, KINDS)}")
+    """Make a model, target, dataset, metric ... by name; options not given keep the values of its YAML."""
+    installed().kind(kind)
     cls = find_class(kind, name)
     choice = installed().find(kind, name)
     return cls(typed_options(cls, choice, choice.options | values))
@@ -112,10 +159,7 @@ def create(kind: str, name: str, /, **values: Any) -> Any:
 
 def typed_options(cls: type[Any], choice: Choice, values: Mapping[str, Any]) -> Any:
     """Check values against the dataclass of options that the class declares."""
-    from faceport.plugins.options import (  # OmegaConf, for which `--help` need not wait
-        UnsetOptionError,
-        checked,
-    )
+    from faceport.plugins.options import UnsetOptionError, checked  # OmegaConf: `--help` need not wait for it
 
     known = [item.name for item in dataclasses.fields(cls.Options)]
     for key in values:

@@ -7,9 +7,6 @@ from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
 from faceport.errors import ConfigError
 
 T = TypeVar("T")
@@ -26,24 +23,53 @@ def checked(schema: type[T], values: Mapping[str, Any]) -> T:
     if unset:
         raise UnsetOptionError(f"option '{unset[0]}' must be given.")
     hints = get_type_hints(schema)
+    if all(key in hints and _fits(hints[key], value) for key, value in values.items()):
+        try:
+            return schema(**values)
+        except TypeError:  # an option without a default that nobody gave
+            pass
+        except ValueError as error:  # a check of the dataclass itself
+            raise ConfigError(f"{error}.") from error
+    return _converted(schema, hints, values)
+
+
+def _fits(hint: Any, value: Any) -> bool:
+    """Tell whether a value has its type already; most have, and need no conversion."""
+    if hint in (str, int, float, bool):
+        return type(value) is hint
+    if hint == list[str]:
+        return type(value) is list and all(type(item) is str for item in value)
+    if value is None and get_origin(hint) in (Union, UnionType):
+        return NoneType in get_args(hint)
+    return False
+
+
+def _converted(schema: type[T], hints: Mapping[str, Any], values: Mapping[str, Any]) -> T:
+    """Convert what converts, by OmegaConf."""
+    from omegaconf import OmegaConf  # late: `faceport list` need not wait for it
+    from omegaconf.errors import OmegaConfBaseException
+
     fields = []
     for item in dataclasses.fields(schema):  # type: ignore[arg-type]
-        choices = literals(hints[item.name])
+        hint, choices = hints[item.name], literals(hints[item.name])
         value = values.get(item.name)
         if choices and item.name in values and value not in choices:
             listed = ", ".join("null" if choice is None else str(choice) for choice in choices)
             raise ConfigError(f"option '{item.name}' is {value!r}, it must be one of: {listed}.")
         default = dataclasses.field(default=item.default, default_factory=item.default_factory)
-        fields.append((item.name, Any if choices else hints[item.name], default))
+        if dataclasses.is_dataclass(hint):
+            hint, default = dict[str, Any], dataclasses.field(default_factory=dict)
+        fields.append((item.name, Any if choices else hint, default))
     plain = dataclasses.make_dataclass(schema.__name__, fields)  # OmegaConf knows no Literal
     try:
         merged = OmegaConf.merge(OmegaConf.structured(plain), OmegaConf.create(dict(values)))
         missing = sorted(map(str, OmegaConf.missing_keys(merged)))
         if missing:
             raise UnsetOptionError(f"option '{missing[0]}' must be given.")
-        content = OmegaConf.to_container(merged, resolve=True)
-        assert isinstance(content, dict)
-        return schema(**{str(key): value for key, value in content.items()})
+        content: Any = OmegaConf.to_container(merged, resolve=True)
+        inner = {key: hint for key, hint in hints.items() if dataclasses.is_dataclass(hint)}
+        nested = {key: checked(hint, content[key] or {}) for key, hint in inner.items()}  # type: ignore[arg-type]
+        return schema(**{**content, **nested})
     except OmegaConfBaseException as error:
         reason = str(error).split("\n")[0].rstrip(".")
         raise ConfigError(f"option '{error.full_key or '?'}': {reason}.") from error
