@@ -8,7 +8,8 @@ import pytest
 from faceport.api import Model, Network, Steps
 from faceport.data.pictures import write_picture
 from faceport.data.videos import VideoWriter
-from faceport.engine.engine import Engine, Settings
+from faceport.engine.engine import Engine
+from faceport.engine.flow import Settings
 from faceport.errors import ConfigError, FaceportError, ImageError
 from faceport.plugins.loading import create
 from faceport.types import Faces, Sample

@@ -67,7 +67,7 @@ def test_int8_is_calibrated_with_recorded_calls(tmp_path: Path, method: str) -> 
     kit = builder(target(precision="int8", range=method), "mnn", made, tmp_path)
     session = kit.build().sessions["fixed"]
     assert session.facts["precision"] == "int8" and session.facts["int8_layers"] == "2 of 2"
-    (call,) = kit.calls()["fixed"][:1]
+    (call,) = kit.trials.calls(network("fixed"))[:1]
     found = compare(reference(made, call)["mean"], session.run(call)["mean"])
     assert found["max_rel"] > 1e-4 and found["snr_db"] > 15
 

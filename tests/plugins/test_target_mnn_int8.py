@@ -65,7 +65,7 @@ def test_what_lies_between_layers_is_exact_in_8_bits(between: str, tmp_path: Pat
     session = kit.build().sessions["free"]
     layers = 5 if {"add", "cat", "norm"} & set(between.split()) else 4
     assert session.facts["int8_layers"] == f"{layers} of {layers}"
-    for call in kit.calls()["free"][:2]:
+    for call in kit.trials.calls(network("free"))[:2]:
         assert compare(reference(made, call)["heat"], session.run(call)["heat"])["snr_db"] > 35
 
 
@@ -88,7 +88,7 @@ def test_large_linear_layers_stay_in_float(inner: int, layers: str, tmp_path: Pa
     kit = builder(target, "mnn", made, tmp_path)
     session = kit.build().sessions["free"]
     assert session.facts["int8_layers"] == layers
-    (call,) = kit.calls()["free"][:1]
+    (call,) = kit.trials.calls(network("free"))[:1]
     assert compare(reference(made, call)["mean"], session.run(call)["mean"])["snr_db"] > 25
 
 

@@ -62,7 +62,7 @@ def test_int8_is_calibrated_with_recorded_calls(tmp_path: Path, method: str) -> 
     kit = builder(target(precision="int8", range=method), "onnxruntime", made, tmp_path)
     session = kit.build().sessions["free"]
     assert session.facts["precision"] == "int8" and session.facts["int8_layers"] == "4 of 4"
-    (call,) = kit.calls()["free"][:1]
+    (call,) = kit.trials.calls(network("free"))[:1]
     found = compare(reference(made, call)["heat"], session.run(call)["heat"])
     assert found["max_rel"] > 1e-4 and found["snr_db"] > 20
 
@@ -105,7 +105,7 @@ def test_means_keep_their_precision_in_int8(tmp_path: Path) -> None:
     made = network("free", Net)
     kit = builder(target(precision="int8", tolerance=1e3), "onnxruntime", made, tmp_path)
     session = kit.build().sessions["free"]
-    (call,) = kit.calls()["free"][:1]
+    (call,) = kit.trials.calls(network("free"))[:1]
     assert compare(reference(made, call)["heat"], session.run(call)["heat"])["snr_db"] > 42
 
 

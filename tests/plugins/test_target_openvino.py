@@ -11,7 +11,6 @@ from faceport.api import Artifact
 from faceport.errors import ConfigError, FaceportError
 from faceport.networks.parity import compare, compare_calls, worst
 from faceport.plugins.loading import create
-from faceport.targets.sessions import FixedBatch
 from tests.plugins.toys import (
     build,
     builder,
@@ -76,7 +75,7 @@ def test_int8_is_calibrated_with_recorded_calls(tmp_path: Path) -> None:
     kit = builder(target(precision="int8"), "openvino", made, tmp_path)
     session = kit.build().sessions["free"]
     assert session.facts["precision"] == "int8" and session.facts["int8_layers"] == "4 of 4"
-    (call,) = kit.calls()["free"][:1]
+    (call,) = kit.trials.calls(network("free"))[:1]
     found = compare(reference(made, call)["heat"], session.run(call)["heat"])
     assert 1e-4 < found["max_rel"] < 0.3 and found["snr_db"] > 25
 
@@ -107,7 +106,7 @@ def test_int8_without_calls_is_refused(tmp_path: Path) -> None:
 def test_a_fixed_batch_changes_no_result(tmp_path: Path) -> None:
     made = network("free")
     session = build(target(batch=4), "openvino", made, tmp_path).sessions["free"]
-    assert isinstance(session, FixedBatch) and session.facts["batch"] == "4"
+    assert session.facts["batch"] == "4"
     call = images(6, 3, 20, 28)
     rows = [session.run({"image": call["image"][i : i + 1]}) for i in range(6)]
     whole = session.run(call)

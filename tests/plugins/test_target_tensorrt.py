@@ -109,6 +109,8 @@ def test_int8_is_calibrated_on_the_device_itself(gpu: Cuda, tmp_path: Path, meth
     kept = ["/first/Conv", "/second/Conv", "/heat/Conv", "/linear/Gemm"]
     with pytest.raises(FaceportError, match="no layer of network 'free' is left to quantise"):
         build(target(precision="int8", exclude=kept), "tensorrt", made, tmp_path)
+    allowed = target(precision="int8", exclude=kept, allow_fallback=True)
+    assert build(allowed, "tensorrt", made, tmp_path).sessions["free"].facts["precision"] == "fp32"
 
 
 def test_what_the_builder_measured_is_kept(gpu: Cuda, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 import os
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,9 +8,9 @@ import pytest
 from faceport.api import Artifact, Network, Session
 from faceport.errors import FaceportError
 from faceport.targets.machine import share_cores, silence
-from faceport.targets.precision import main_precision, refuse_fallback
+from faceport.targets.precision import int8_layers, main_precision, refuse_fallback
 from faceport.targets.sentences import cannot_open, cannot_run, reason
-from faceport.targets.sessions import BySize, FixedBatch, compile_sizes, compiled_sizes, fixed_batches
+from faceport.targets.sessions import BySize, FixedBatch, fixed_batches
 from faceport.targets.sizes import Item, free_axes, has_free_sizes, item_shapes, mismatch
 from faceport.types import Tensors, TensorSpec
 
@@ -59,33 +58,53 @@ def test_sizes_come_from_the_network_or_from_the_calls() -> None:
     assert item_shapes(FIXED, []) == [(("k", ()), ("x", (3, 4, 4)))]
 
 
-@pytest.mark.parametrize("any_works", [True, False])
-def test_compiled_once_for_any_size_or_for_each_recorded_one(tmp_path: Path, any_works: bool) -> None:
-    calls = [{"x": np.zeros((n, 3, 5, w), np.float32)} for n, w in ((1, 7), (4, 6), (2, 7))]
-    compiled: list[Item | None] = []
-
-    def compile_one(item: Item | None, folder: Path) -> bool:
-        compiled.append(item)
-        assert folder.is_dir() and not any(folder.iterdir())
-        return any_works or item is not None
-
-    compile_sizes(FREE, calls, tmp_path, compile_one)
+@pytest.mark.parametrize("free", [True, False])
+def test_a_size_that_has_no_session_is_refused_before_anything_runs(free: bool) -> None:
     small, large = (("x", (3, 5, 6)),), (("x", (3, 5, 7)),)
-    assert compiled == ([None] if any_works else [None, small, large])
-    sizes = compiled_sizes(tmp_path)
-    assert set(sizes) == ({None} if any_works else {small, large})
-    assert all(folder.is_dir() for folder in sizes.values())
+    sizes: tuple[Item | None, ...] = (None,) if free else (small, large)
     session = BySize(FREE, "Toy", {item: Doubling(2) for item in sizes})
     x = np.ones((2, 3, 5, 7), np.float32)
     assert session.run({"x": x})["y"].shape == x.shape
     with pytest.raises(FaceportError, match="Toy cannot run network 'free': it takes 'x' as batchx3xheight"):
         session.run({"x": x[:, :2]})
-    if any_works:
+    if free:
         assert session.facts["sizes"] == "any" and session.run({"x": x[..., :4]})["y"].shape == (2, 3, 5, 4)
         return
     assert session.facts["sizes"] == "3x5x6, 3x5x7"
     with pytest.raises(FaceportError, match="compiled for inputs of 3x5x6, 3x5x7, not of 3x5x4: bring"):
         session.run({"x": x[..., :4]})
+
+
+class Offline(Session):
+    """Want many batches at once, all of one size, and count how they came."""
+
+    facts: Mapping[str, str] = {"runtime": "toy"}
+    window = 1000
+
+    def __init__(self) -> None:
+        self.came: list[int] = []  # batches of each run_many()
+
+    def run(self, inputs: Tensors) -> Tensors:
+        return self.run_many([inputs])[0]
+
+    def run_many(self, batches: Sequence[Tensors]) -> list[Tensors]:
+        assert len({inputs["x"].shape[1:] for inputs in batches}) == 1
+        self.came.append(len(batches))
+        return [{"y": inputs["x"] * 2} for inputs in batches]
+
+
+def test_batches_of_one_size_go_together_and_come_back_in_order() -> None:
+    sizes = [4, 9, 4, 4, 9]
+    sessions = {(("x", (3, size, 4)),): Offline() for size in (4, 9)}
+    session = BySize(FREE, "Toy", sessions)
+    assert session.window == 1000
+    batches = [{"x": np.full((n + 1, 3, size, 4), n, np.float32)} for n, size in enumerate(sizes)]
+    for batch, outputs in zip(batches, session.run_many(batches), strict=True):
+        np.testing.assert_array_equal(outputs["y"], batch["x"] * 2)
+    assert [one.came for one in sessions.values()] == [[3], [2]]
+    with pytest.raises(FaceportError, match="not of 3x5x4"):
+        session.run_many([*batches, {"x": np.zeros((1, 3, 5, 4), np.float32)}])
+    assert [one.came for one in sessions.values()] == [[3], [2]], "nothing runs where one does not fit"
 
 
 @pytest.mark.parametrize(
@@ -151,3 +170,5 @@ def test_a_network_is_named_by_its_layers() -> None:
     assert main_precision({"fp32": 3, "bf16": 5}) == "bf16"
     assert main_precision({"fp32": 30, "int8": 1}) == "int8"
     assert main_precision({}) == "fp32"
+    assert int8_layers({"fp32": 30, "int8": 1}) == {"int8_layers": "1 of 31"}
+    assert int8_layers({"fp32": 3}) == {}

@@ -22,8 +22,8 @@ TOLERANCES = {"fp16": 0.05, "bf16": 0.5, "int8": 5.0}
 
 def allowed_error(target: Target, fp32: float) -> float:
     """Settle how far a target may be from the reference: as its options say, or as its precision lets it."""
-    given = getattr(target.options, "tolerance", None)
-    return float(given if given is not None else max(fp32, TOLERANCES.get(target.precision, 0.0)))
+    given = target.knobs.tolerance
+    return given if given is not None else max(fp32, TOLERANCES.get(target.precision, 0.0))
 
 
 def refuse_fallback(runtime: str, what: str, asked: str, found: str, allowed: bool, why: str = "") -> None:
@@ -34,6 +34,12 @@ def refuse_fallback(runtime: str, what: str, asked: str, found: str, allowed: bo
             f"{runtime} gives {what} {found}, although {asked} was asked for{told}. "
             f"Ask for {found}, or accept it with target.allow_fallback=true"
         )
+
+
+def int8_layers(counts: Mapping[str, int]) -> dict[str, str]:
+    """Say for the facts of a session how many layers run in 8 bits; nothing where none does."""
+    int8 = counts.get("int8", 0)
+    return {"int8_layers": f"{int8} of {sum(counts.values())}"} if int8 else {}
 
 
 def main_precision(counts: Mapping[str, int]) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from faceport.api import Network, Session
 from faceport.errors import FaceportError
-from faceport.targets.sizes import Item, describe, item_shape, item_shapes, mismatch
+from faceport.targets.sizes import Item, describe, has_free_sizes, item_shape, mismatch
 from faceport.types import Tensors
 
 
@@ -19,10 +18,7 @@ def any_batch(session: Session, network: Network) -> Session:
     return FixedBatch(session, network.batch) if network.batch else session
 
 
-INDEX = "sizes.json"  # of an artifact: which folder is for which sizes
-
-
-ANY = "any"  # the folder for all of them
+ANY = "any"  # size
 
 
 def fixed_batches(inputs: Tensors, size: int) -> Iterator[tuple[dict[str, np.ndarray], int]]:
@@ -79,57 +75,47 @@ def join(parts: Sequence[Tensors]) -> Tensors:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def compile_sizes(
-    network: Network, calls: Iterable[Tensors], out: Path, compile_one: Callable[[Item | None, Path], bool]
-) -> None:
-    """Compile once for any size (item None) where that works, else once for each recorded size."""
-    (out / ANY).mkdir()
-    folders: dict[str, dict[str, tuple[int, ...]]] = {}
-    if compile_one(None, out / ANY):
-        folders[ANY] = {}
-    else:
-        (out / ANY).rmdir()
-        for number, item in enumerate(item_shapes(network, calls)):
-            (out / str(number)).mkdir()
-            compile_one(item, out / str(number))
-            folders[str(number)] = dict(item)
-    (out / INDEX).write_text(json.dumps(folders))
-
-
-def compiled_sizes(folder: Path) -> dict[Item | None, Path]:
-    """Read which sizes an artifact was compiled for; None stands for any."""
-    content = json.loads((folder / INDEX).read_text())
-    return {
-        tuple(sorted((name, tuple(shape)) for name, shape in shapes.items())) or None: folder / place
-        for place, shapes in content.items()
-    }
-
-
 class BySize(Session):
     """Choose among sessions of one network by the size of the inputs."""
 
     def __init__(self, network: Network, runtime: str, sessions: Mapping[Item | None, Session]) -> None:
         self._network, self._runtime, self._sessions = network, runtime, sessions
-        self.streams = next(iter(sessions.values())).streams
+        self.streams = min(session.streams for session in sessions.values())
+        self.window = max(session.window for session in sessions.values())
 
     @property
     def facts(self) -> Mapping[str, str]:
-        """Report what runs, and for which sizes."""
-        return {**next(iter(self._sessions.values())).facts, "sizes": self._sizes()}
+        """Report what runs, and for which sizes where they are free."""
+        sizes = {"sizes": self._sizes()} if has_free_sizes(self._network) else {}
+        return {**next(iter(self._sessions.values())).facts, **sizes}
 
     def run(self, inputs: Tensors) -> Tensors:
         """Run one batch; what would not fit is refused before a runtime sees it."""
+        return self._sessions[self._fitting(inputs)].run(inputs)
+
+    def run_many(self, batches: Sequence[Tensors]) -> list[Tensors]:
+        """Run the batches of each size together; the answers come in the order of the batches."""
+        places: dict[Item | None, list[int]] = defaultdict(list)
+        for place, inputs in enumerate(batches):
+            places[self._fitting(inputs)].append(place)
+        answers: dict[int, Tensors] = {}
+        for item, chosen in places.items():
+            outputs = self._sessions[item].run_many([batches[place] for place in chosen])
+            answers.update(zip(chosen, outputs, strict=True))
+        return [answers[place] for place in range(len(batches))]
+
+    def _fitting(self, inputs: Tensors) -> Item | None:
+        """Name the session that takes a batch, or refuse the batch."""
         item = item_shape(inputs)
-        session = self._sessions.get(item, self._sessions.get(None))
         wrong = mismatch(self._network, inputs)
-        if not wrong and session is None:
+        if not wrong and item not in self._sessions and None not in self._sessions:
             wrong = (
                 f"it was compiled for inputs of {self._sizes()}, not of {_size(item)}: bring all pictures to "
                 "one size (model.size), or compile with pictures of every size"
             )
-        if wrong or session is None:
+        if wrong:
             raise FaceportError(f"{self._runtime} cannot run network '{self._network.name}': {wrong}")
-        return session.run(inputs)
+        return item if item in self._sessions else None
 
     def _sizes(self) -> str:
         return ", ".join(sorted(_size(item) if item else ANY for item in self._sessions))

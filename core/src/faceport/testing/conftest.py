@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from faceport.plugins.index import KINDS, installed
+from faceport.plugins.index import installed
 from faceport.testing.choices import title
 
 pytest.register_assert_rewrite("faceport.testing.checks")
@@ -13,7 +13,7 @@ pytest.register_assert_rewrite("faceport.testing.checks")
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrise over what is installed."""
     index = installed()
-    for kind in KINDS:
+    for kind in index.kinds:
         if f"{kind}_choice" in metafunc.fixturenames:
             choices = list(index.choices(kind).values())
             metafunc.parametrize(f"{kind}_choice", choices, ids=map(title, choices), scope="module")

@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 from faceport.api import Model, Session
-from faceport.engine.engine import Engine, Settings
+from faceport.engine.engine import Engine
+from faceport.engine.flow import Settings
+from faceport.engine.watch import Watch
 from faceport.errors import MissingError
 from faceport.networks.reference import reference_session
 from faceport.plugins.index import Choice
@@ -56,6 +58,17 @@ class RowByRow(Session):
         return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
+class Calls(Watch):
+    """Keep every call, by network."""
+
+    def __init__(self, calls: dict[str, list[Tensors]]) -> None:
+        self._calls = calls
+
+    def call(self, network: str, inputs: Tensors) -> None:
+        """Keep a call."""
+        self._calls[network].append(inputs)
+
+
 class Trial:
     """One model with random weights, its reference sessions, and pictures to show it."""
 
@@ -93,7 +106,7 @@ class Trial:
     def seen(self) -> tuple[dict[str, list[Tensors]], list[Faces]]:
         """Predict each picture alone; give what was asked of each network, and the answers."""
         calls: dict[str, list[Tensors]] = defaultdict(list)
-        engine = Engine(self.model, self.sessions, record=lambda name, inputs: calls[name].append(inputs))
+        engine = Engine(self.model, self.sessions, watches=[Calls(calls)])
         answers = [engine.one(sample) for sample in self.samples()]
         return calls, answers
 

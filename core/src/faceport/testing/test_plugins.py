@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from faceport.plugins.index import RESERVED, Choice, Plugin, every_choice, installed
+from faceport.plugins.index import NOT_OPTIONS, Choice, Plugin, installed
 from faceport.plugins.loading import classes, find_class
 from faceport.testing.choices import small, title
 
@@ -33,7 +33,8 @@ for kind in {choice.kind for choice in plugin.choices}:
 print(json.dumps({"module": module, "classes": sorted(tops())}))
 """
 
-every = pytest.mark.parametrize("choice", [pytest.param(c, id=title(c)) for c in every_choice()])
+CHOICES = [choice for kind in installed().kinds for choice in installed().choices(kind).values()]
+every = pytest.mark.parametrize("choice", [pytest.param(c, id=title(c)) for c in CHOICES])
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def test_card_has_a_summary(choice: Choice) -> None:
     summary = choice.card.get("summary")
     assert isinstance(summary, str) and summary.strip(), f"{choice.path}: card.summary is missing"
     assert "\n" not in summary.strip(), f"{choice.path}: card.summary must be one line"
-    assert {*choice.content} - {*choice.options} <= {*RESERVED}
+    assert {*choice.content} - {*choice.options} <= {*NOT_OPTIONS}
 
 
 @every

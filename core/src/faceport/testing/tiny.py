@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from faceport.api import Network, Source
-from faceport.networks.reference import reference_session
+from faceport.networks.reference import reference_session, source_of
 from faceport.types import Array, Tensors, TensorSpec
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def tiny_source(form: Form, free: bool, folder: Path) -> Source:
             export_onnx(network, path)
         return path
 
-    return Source(network, export)
+    return source_of(network, export)
 
 
 def draw_inputs(batch: int, height: int = HEIGHT, width: int = WIDTH, seed: int = 0) -> Tensors:

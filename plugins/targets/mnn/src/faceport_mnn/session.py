@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from queue import LifoQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from faceport.api import Artifact, Session
 from faceport.targets.machine import share_cores, silence
-from faceport.targets.precision import refuse_fallback
+from faceport.targets.precision import int8_layers, refuse_fallback
 from faceport.targets.sentences import cannot_open, cannot_run
 from faceport.targets.sizes import mismatch
 from faceport.types import Array, Tensors
-
-if TYPE_CHECKING:
-    from faceport_mnn.target import MnnOptions
+from faceport_mnn.options import MODEL, MnnOptions
 
 BACKENDS = {0: "cpu", 13: "cpu", 1: "metal", 2: "cuda", 3: "opencl", 7: "vulkan"}  # by MNN's numbers
 BACKEND_IN_USE = 2  # numbers that MNN's interface has no names for
@@ -35,7 +33,7 @@ class MnnSession(Session):
 
             self._network, self._version = artifact.network, MNN.version()
             threads, self.streams = share_cores(options.threads, options.streams)
-            path = str(artifact.path / "model.mnn")
+            path = str(artifact.path / MODEL)
             try:
                 made = [_Run(MNN, path, options, threads) for _ in range(self.streams)]
                 self._facts = self._read(MNN, path, options, made[0])
@@ -52,19 +50,18 @@ class MnnSession(Session):
         """Find out what runs: the backend is told, the precision shows in layers and in results."""
         inputs = self._network.example_inputs()
         layers = run.layers(inputs)
-        total, int8 = sum(layers.values()), layers["int8"]
-        precision = "int8" if int8 else "fp32"
+        precision = "int8" if layers["int8"] else "fp32"
         if options.precision == "fp16":
             exact = _Run(MNN, path, options, 1, precision="high")
             same = all((run(inputs)[name] == value).all() for name, value in exact(inputs).items())
             precision = "fp32" if same else "fp16"  # asked for less precision and got the same bits
-        facts = {
+        return {
             "runtime": "mnn",
             "version": self._version,
             "device": BACKENDS.get(run.backend, str(run.backend)).upper(),
             "precision": precision,
+            **int8_layers(layers),
         }
-        return facts | ({"int8_layers": f"{int8} of {total}"} if int8 else {})
 
     @property
     def facts(self) -> Mapping[str, str]:

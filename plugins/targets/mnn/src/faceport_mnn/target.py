@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 import onnx
 import orjson
@@ -22,36 +19,13 @@ from faceport.graph.ranges import Range, measure
 from faceport.graph.taps import float_tensors, tap
 from faceport.targets.machine import installed_version, not_importable
 from faceport.targets.sentences import cannot_compile, need_calls
+from faceport.targets.tool import Tool, ToolError
 from faceport.types import Tensors
+from faceport_mnn.options import MODEL, MnnOptions
 from faceport_mnn.quantise import Quantisation
 
-MODEL = "model.mnn"
+CONVERTER = Tool("its converter", cures={r"(?i)^(?:\[[\d:]+\]\s*:\d+:)?(.*not supp.*)$": r"\1"})
 FLAGS = {"fp16": ("--fp16",)}  # of the converter
-
-
-@dataclass(frozen=True)
-class MnnOptions:
-    """Options of the target."""
-
-    precision: Literal["fp32", "fp16", "int8"] = "fp32"
-    backend: Literal["cpu", "opencl", "vulkan", "cuda", "metal"] = "cpu"
-    threads: int = 1  # inside one run; 0: all cores
-    streams: int | None = None  # runs at the same time
-    winograd: int | None = None
-    allow_fallback: bool = False
-    tolerance: float | None = None  # largest error, relative to the spread of an output
-    exclude: list[str] = field(default_factory=list)  # int8: ONNX nodes that stay in float
-    accuracy_budget: float | None = None
-    range: Literal["minmax", "percentile", "entropy", "mse"] = "minmax"
-
-    def __post_init__(self) -> None:
-        if self.winograd is not None and self.winograd not in range(4):
-            raise ValueError(f"option 'winograd' is {self.winograd}, it must be 0, 1, 2 or 3")
-
-    @property
-    def tiles(self) -> int:
-        """The size of Winograd tiles: fp32 wants the exact ones."""
-        return self.winograd if self.winograd is not None else 1 if self.precision == "fp32" else 3
 
 
 class Mnn(Target):
@@ -64,24 +38,14 @@ class Mnn(Target):
         """Say what to install."""
         return not_importable("pip install 'faceport-mnn[cpu]'", "MNN")
 
-    @property
-    def calibrates(self) -> bool:
-        """Calls are needed to find the ranges of int8."""
-        return self.options.precision == "int8"
-
     def recipe(self) -> Mapping[str, Any]:
         """Name what shapes the artifact and its numbers."""
-        options = self.options
-        shaping: dict[str, Any] = {
+        return {
+            **super().recipe(),
             "mnn": installed_version("MNN"),
-            "precision": options.precision,
-            "backend": options.backend,
-            "winograd": options.tiles,
-            "allow_fallback": options.allow_fallback,
+            "backend": self.options.backend,
+            "winograd": self.options.tiles,
         }
-        if self.calibrates:
-            shaping |= {"exclude": sorted(options.exclude), "range": options.range}
-        return shaping
 
     def compile(self, source: Source, out: Path, calibration: Iterable[Tensors]) -> None:
         """Convert the exported network, with the scales of its layers where int8 is asked for."""
@@ -123,12 +87,11 @@ class Mnn(Target):
         self, network: Network, model: onnx.ModelProto, calls: Sequence[Tensors]
     ) -> dict[str, Range]:
         """Find the ranges of all activations, with a network that gives them out."""
-        tapped, plain = tap(model, float_tensors(model)), replace(self.options, precision="fp32", streams=1)
+        tapped, plain = tap(model, float_tensors(model)), self.with_options(precision="fp32", streams=1)
         with TemporaryDirectory() as folder:
             convert(network, tapped, Path(folder, MODEL))
-            return measure(
-                type(self)(plain).open(Artifact(Path(folder), network, {})).run, calls, plain.range
-            )
+            session = plain.open(Artifact(Path(folder), network, {}))
+            return measure(session.run, calls, self.options.range)
 
     def open(self, artifact: Artifact) -> Session:
         """Create the sessions."""
@@ -152,14 +115,7 @@ def run_tool(network: Network, out: Path, kind: str, file: Path, *flags: str) ->
     """
     command = [sys.executable, "-c", "import sys, _tools; _tools.mnnconvert(sys.argv[1:])", "mnnconvert"]
     words = ["-f", kind, "--modelFile", str(file), "--bizCode", "faceport", *flags]
-    done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
-    if done.returncode == 0 and out.is_file():
-        return
-    said = [line for line in (done.stdout + done.stderr).splitlines() if "not supp" in line.lower()]
-    if said:
-        why = re.sub(r"^\[[\d:]+\]\s*:\d+:", "", said[-1])
-    elif done.returncode < 0:
-        why = f"its converter crashed (signal {-done.returncode})"
-    else:
-        why = "its converter made no file"
-    raise cannot_compile("MNN", installed_version("MNN"), network, why)
+    try:
+        CONVERTER.run([*command, *words], products=[out])
+    except ToolError as error:
+        raise cannot_compile("MNN", installed_version("MNN"), network, error) from error

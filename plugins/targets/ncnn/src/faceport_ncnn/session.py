@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,19 +13,16 @@ from faceport.targets.precision import refuse_fallback
 from faceport.targets.sentences import cannot_open, cannot_run
 from faceport.targets.sizes import describe
 from faceport.types import Array, Tensors
-from faceport_ncnn.target import PARAM, SMALLEST, WEIGHTS
-
-if TYPE_CHECKING:
-    from faceport_ncnn.target import NcnnOptions
+from faceport_ncnn.options import PARAM, SMALLEST, WEIGHTS, NcnnOptions
 
 
 class NcnnSession(Session):
     """A net that may be run from several threads, each run with an extractor of its own."""
 
-    def __init__(self, artifact: Artifact, folder: Path, options: NcnnOptions) -> None:
+    def __init__(self, artifact: Artifact, options: NcnnOptions) -> None:
         import ncnn
 
-        self._ncnn, self._network = ncnn, artifact.network
+        self._ncnn, self._network, folder = ncnn, artifact.network, artifact.path
         threads, self.streams = share_cores(options.threads, options.streams)
         half = options.precision == "fp16"
         vulkan = options.device == "vulkan" and ncnn.get_gpu_count() > 0
@@ -38,7 +33,7 @@ class NcnnSession(Session):
         try:
             for file, read in ((PARAM, net.load_param), (WEIGHTS, net.load_model)):
                 if not (folder / file).is_file() or read(str(folder / file)):
-                    raise ValueError(f"{folder.name}/{file} is damaged")
+                    raise ValueError(f"{file} is damaged")
             least = folder / SMALLEST
             self._smallest: dict[str, list[int]] = json.loads(least.read_text()) if least.is_file() else {}
         except (OSError, ValueError) as error:
@@ -60,24 +55,19 @@ class NcnnSession(Session):
         return self._facts
 
     def run(self, inputs: Tensors) -> Tensors:
-        """Run the rows of a batch one after the other."""
+        """Run one row, which is all that ncnn takes at once."""
         self._refuse_small(inputs)
-        ordered = [np.ascontiguousarray(inputs[spec.name]) for spec in self._network.inputs]
-        rows = [self._run_row(row, inputs) for row in zip(*ordered, strict=True)]
-        names = [spec.name for spec in self._network.outputs]
-        return {name: np.stack(parts) for name, parts in zip(names, zip(*rows, strict=True), strict=True)}
-
-    def _run_row(self, row: tuple[Array, ...], inputs: Tensors) -> list[Array]:
-        found = []
+        row = [np.ascontiguousarray(inputs[spec.name][0]) for spec in self._network.inputs]
+        outputs: dict[str, Array] = {}
         with self._net.create_extractor() as extractor:
-            for number, value in enumerate(row):
+            for number, value in enumerate(row):  # which must stay in memory: ncnn reads it where it lies
                 extractor.input(f"in{number}", self._ncnn.Mat(value))
-            for number in range(len(self._network.outputs)):
+            for number, spec in enumerate(self._network.outputs):
                 code, output = extractor.extract(f"out{number}")
                 if code:
                     raise cannot_run("ncnn", self._network, inputs, f"out{number} fails with code {code}")
-                found.append(np.array(output))
-        return found
+                outputs[spec.name] = np.array(output)[None]
+        return outputs
 
     def _refuse_small(self, inputs: Tensors) -> None:
         """Refuse what would crash the process."""

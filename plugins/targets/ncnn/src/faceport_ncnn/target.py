@@ -3,41 +3,27 @@
 from __future__ import annotations
 
 import json
-import re
-import subprocess
+import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 import onnx
 
 from faceport.api import Artifact, Network, Session, Source, Target
-from faceport.errors import MissingError
+from faceport.errors import FreeSizesError, MissingError
 from faceport.graph.names import load
-from faceport.graph.sizes import fix_sizes, smallest_sizes
+from faceport.graph.sizes import smallest_sizes
 from faceport.targets.machine import installed_version, not_importable
-from faceport.targets.sentences import cannot_compile, cannot_open
-from faceport.targets.sessions import BySize, compile_sizes, compiled_sizes
-from faceport.targets.sizes import Item, free_axes, has_free_sizes, item_shape
+from faceport.targets.sentences import cannot_compile
+from faceport.targets.sizes import free_axes, has_free_sizes
+from faceport.targets.tool import Tool, ToolError
 from faceport.types import Tensors
+from faceport_ncnn.options import PARAM, SMALLEST, WEIGHTS, NcnnOptions
 
-PARAM, WEIGHTS = "model.param", "model.bin"
-SMALLEST = "smallest.json"  # the sizes below which nothing is left of a tensor
-
-
-@dataclass(frozen=True)
-class NcnnOptions:
-    """Options of the target."""
-
-    precision: Literal["fp32", "fp16"] = "fp32"
-    device: Literal["cpu", "vulkan"] = "cpu"
-    threads: int = 1  # inside one run; 0: all cores
-    streams: int | None = None  # runs at the same time
-    allow_fallback: bool = False
-    tolerance: float | None = None  # largest error, relative to the spread of an output
+PNNX = Tool("pnnx", cures={r"(?:op_type|function with name) (\S+)": r"it has no \1"})
 
 
 class Ncnn(Target):
@@ -45,7 +31,7 @@ class Ncnn(Target):
 
     Options = NcnnOptions
     options: NcnnOptions
-    capabilities = frozenset({"dynamic_batch"})  # free sizes too, where pnnx manages them
+    capabilities = frozenset({"some_dynamic_shapes"})  # of what pnnx manages; it knows no batches
 
     def missing(self) -> str:
         """Say what to install."""
@@ -54,79 +40,61 @@ class Ncnn(Target):
     def recipe(self) -> Mapping[str, Any]:
         """Name what shapes the artifact and its numbers."""
         return {
+            **super().recipe(),
             "pnnx": installed_version("pnnx"),
             "ncnn": installed_version("ncnn"),
-            "precision": self.options.precision,
             "device": self.options.device,
-            "allow_fallback": self.options.allow_fallback,
         }
 
     def compile(self, source: Source, out: Path, calibration: Iterable[Tensors]) -> None:
-        """Translate once for all sizes where that works, else once for each recorded size."""
-        model, network = load(source.onnx()), source.network
-        example = network.example_inputs()
+        """Translate the network for all of its free sizes, or refuse them."""
+        model, network, free = load(source.onnx()), source.network, has_free_sizes(source.network)
+        if network.batch != 1:  # a finished file
+            why = f"it takes batches of {network.batch} only, ncnn runs row by row"
+            raise cannot_compile("ncnn", installed_version("ncnn"), network, why)
+        unknown = self._translate(model, network, out)
+        if unknown:
+            why = f"it has no {', '.join(unknown)}"
+            error = cannot_compile("ncnn", installed_version("ncnn"), network, why)
+            raise FreeSizesError(str(error)) if free else error
+        if free:
+            shapes = {name: value.shape for name, value in network.example_inputs().items()}
+            smallest = smallest_sizes(model, shapes, free_axes(network))
+            (out / SMALLEST).write_text(json.dumps({name: size[1:] for name, size in smallest.items()}))
 
-        def compile_one(item: Item | None, folder: Path) -> bool:
-            if item is None and not has_free_sizes(network):
-                return False
-            fixed = fix_sizes(model, {name: (1, *shape) for name, shape in item}) if item else model
-            unknown = self._translate(fixed, network, item or item_shape(example), folder, free=item is None)
-            if unknown and item:
-                raise cannot_compile(
-                    "ncnn", installed_version("ncnn"), network, f"it has no {', '.join(unknown)}"
-                )
-            if item is None and not unknown:
-                shapes = {name: value.shape for name, value in example.items()}
-                smallest = smallest_sizes(model, shapes, free_axes(network))
-                (folder / SMALLEST).write_text(
-                    json.dumps({name: size[1:] for name, size in smallest.items()})
-                )
-            return not unknown
-
-        compile_sizes(network, calibration, out, compile_one)
-
-    def _translate(
-        self, model: onnx.ModelProto, network: Network, item: Item, out: Path, free: bool = False
-    ) -> list[str]:
+    def _translate(self, model: onnx.ModelProto, network: Network, out: Path) -> list[str]:
         """Run pnnx and keep what it writes; name the layers that ncnn would not know."""
         with TemporaryDirectory() as folder:  # it writes ten files beside its input
             onnx.save(model, Path(folder, "n.onnx"))
             half = int(self.options.precision == "fp16")
-            command = [str(_pnnx()), "n.onnx", f"inputshape={_shapes(network, item)}", f"fp16={half}"]
-            if free:
-                command.append(f"inputshape2={_shapes(network, item, larger=True)}")
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-            written = Path(folder, "n.ncnn.param")
-            if done.returncode or not written.is_file():
-                said = re.findall(r"(?:op_type|function with name) (\S+)", done.stdout + done.stderr)
-                why = f"it has no {said[0]}" if said else f"pnnx ended with {done.returncode}"
-                raise cannot_compile("ncnn", installed_version("ncnn"), network, why)
-            layers = [line.split()[0] for line in written.read_text().splitlines()[2:] if line.strip()]
+            command = [str(_pnnx()), "n.onnx", f"inputshape={_shapes(network)}", f"fp16={half}"]
+            if has_free_sizes(network):
+                command.append(f"inputshape2={_shapes(network, larger=9)}")
+            param, weights = Path(folder, "n.ncnn.param"), Path(folder, "n.ncnn.bin")
+            try:
+                PNNX.run(command, products=[param], folder=Path(folder))
+            except ToolError as error:
+                raise cannot_compile("ncnn", installed_version("ncnn"), network, error) from error
+            layers = [line.split()[0] for line in param.read_text().splitlines()[2:] if line.strip()]
             unknown = sorted({layer for layer in layers if "." in layer or ":" in layer})
             if not unknown:
-                (out / PARAM).write_bytes(written.read_bytes())
-                (out / WEIGHTS).write_bytes(Path(folder, "n.ncnn.bin").read_bytes())
+                shutil.copyfile(param, out / PARAM)
+                shutil.copyfile(weights, out / WEIGHTS)
         return unknown
 
     def open(self, artifact: Artifact) -> Session:
-        """Load the files of every size."""
+        """Load the files."""
         from faceport_ncnn.session import NcnnSession
 
-        network = artifact.network
-        try:
-            sizes = compiled_sizes(artifact.path)
-        except (OSError, ValueError) as error:
-            raise cannot_open("ncnn", installed_version("ncnn"), artifact, error) from error
-        sessions = {item: NcnnSession(artifact, folder, self.options) for item, folder in sizes.items()}
-        return BySize(network, "ncnn", sessions)
+        return NcnnSession(artifact, self.options)
 
 
-def _shapes(network: Network, item: Item, larger: bool = False) -> str:
+def _shapes(network: Network, larger: int = 0) -> str:
     """Write shapes as pnnx reads them; it finds free sizes by a second set."""
     texts = []
     for spec in network.inputs:
-        sizes = zip(spec.shape[1:], dict(item)[spec.name], strict=True)
-        shape = [1, *(size + 9 if larger and isinstance(name, str) else size for name, size in sizes)]
+        sizes = zip(spec.shape[1:], network.example_inputs()[spec.name].shape[1:], strict=True)
+        shape = [1, *(size + larger if isinstance(name, str) else size for name, size in sizes)]
         texts.append(f"[{','.join(map(str, shape))}]f32")
     return ",".join(texts)
 

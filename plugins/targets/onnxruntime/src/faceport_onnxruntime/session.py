@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import onnx
 from onnx import TensorProto
@@ -16,13 +16,10 @@ from onnx import TensorProto
 from faceport.api import Artifact, Session
 from faceport.errors import FaceportError
 from faceport.targets.machine import share_cores, silence
-from faceport.targets.precision import main_precision, refuse_fallback
+from faceport.targets.precision import int8_layers, main_precision, refuse_fallback
 from faceport.targets.sentences import cannot_open, cannot_run
 from faceport.types import Tensors
-from faceport_onnxruntime.target import MODEL, PROVIDERS
-
-if TYPE_CHECKING:
-    from faceport_onnxruntime.target import OnnxRuntimeOptions
+from faceport_onnxruntime.options import MODEL, PROVIDERS, OnnxRuntimeOptions
 
 LEVELS = {
     "none": "ORT_DISABLE_ALL",
@@ -85,14 +82,13 @@ class OnnxRuntimeSession(Session):
         """Ask for the providers that the session really has, and what its graph became."""
         short = {provider.name: name for name, provider in PROVIDERS.items()}
         running = [short.get(name, name) for name in self._session.get_providers()]
-        total, int8 = sum(self._layers.values()), self._layers["int8"]
-        facts = {
+        return {
             "runtime": "onnxruntime",
             "version": self._version,
             "device": ", ".join(running).upper(),
-            "precision": main_precision(self._layers) if total else self._asked,
+            "precision": main_precision(self._layers) if self._layers else self._asked,
+            **int8_layers(self._layers),
         }
-        return facts | ({"int8_layers": f"{int8} of {total}"} if int8 else {})
 
     @property
     def facts(self) -> Mapping[str, str]:

@@ -6,18 +6,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from queue import Empty, LifoQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from faceport.api import Artifact, Session
 from faceport.errors import FaceportError
 from faceport.files import cache_dir
 from faceport.targets.machine import installed_version, share_cores
-from faceport.targets.precision import PRECISIONS, main_precision, refuse_fallback
+from faceport.targets.precision import PRECISIONS, int8_layers, main_precision, refuse_fallback
 from faceport.targets.sentences import cannot_open, cannot_run
 from faceport.types import Tensors
-
-if TYPE_CHECKING:
-    from faceport_openvino.target import OpenVinoOptions
+from faceport_openvino.options import MODEL, OpenVinoOptions
 
 VIRTUAL = ("AUTO", "MULTI", "HETERO", "BATCH")  # devices that are made of others
 LAYERS = ("Convolution", "Deconvolution", "FullyConnected", "MatMul", "Gemm")  # where the work is
@@ -35,15 +33,7 @@ class OpenVinoSession(Session):
         core = openvino.Core()
         device = usable_device(core.available_devices, options.device, options.allow_fallback)
         try:
-            model = core.read_model(artifact.path / "model.xml")
-            if options.fixed_batch:
-                model.reshape(
-                    {
-                        name: [options.fixed_batch, *list(port.partial_shape)[1:]]
-                        for port in model.inputs
-                        for name in [port.get_any_name()]
-                    }
-                )
+            model = core.read_model(artifact.path / MODEL)
             self._compiled = core.compile_model(model, device, settings(options, device))
         except RuntimeError as error:
             raise cannot_open("OpenVINO", self._version, artifact, error) from error
@@ -61,14 +51,13 @@ class OpenVinoSession(Session):
         """Report the devices that execute and the precision that their layers were compiled to."""
         asked = str(self._get("INFERENCE_PRECISION_HINT", "f32"))
         hinted = PRECISIONS.get(asked.removeprefix("<Type: '").removesuffix("'>"), asked)
-        total, int8 = sum(self._layers.values()), self._layers["int8"]
-        facts = {
+        return {
             "runtime": "openvino",
             "version": self._version,
             "device": ", ".join(self._get("EXECUTION_DEVICES", ["unknown"])),
-            "precision": main_precision(self._layers) if total else hinted,
+            "precision": main_precision(self._layers) if self._layers else hinted,
+            **int8_layers(self._layers),
         }
-        return facts | ({"int8_layers": f"{int8} of {total}"} if int8 else {})
 
     def _get(self, name: str, default: Any) -> Any:
         try:

@@ -6,42 +6,16 @@ import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from faceport.api import Artifact, Session, Source, Target
 from faceport.graph.names import excluded, load
 from faceport.targets.machine import installed_version, not_importable
 from faceport.targets.sentences import cannot_compile, need_calls
-from faceport.targets.sessions import FixedBatch
 from faceport.types import Tensors
-
-MODEL = "model.xml"  # the weights lie beside it in model.bin
-
-
-@dataclass(frozen=True)
-class OpenVinoOptions:
-    """Options of the target."""
-
-    precision: Literal["fp32", "fp16", "bf16", "int8"] = "fp32"
-    device: str = "CPU"
-    hint: Literal["throughput", "latency"] = "throughput"
-    threads: int | None = None  # CPU: inside one run; 0: all cores
-    streams: int | None = None  # runs at the same time
-    batch: int | None = None  # fixed batch size
-    allow_fallback: bool = False
-    tolerance: float | None = None  # largest error, relative to the spread of an output
-    exclude: list[str] = field(default_factory=list)  # int8: ONNX nodes that stay in float
-    accuracy_budget: float | None = None
-    preset: Literal["mixed", "performance"] = "mixed"
-    range: Literal["mean_minmax", "minmax", "quantile", "histogram"] = "mean_minmax"
-
-    @property
-    def fixed_batch(self) -> int | None:
-        """The one batch size that the compiled network takes; None where it takes any."""
-        return self.batch or (1 if self.device.upper().startswith("NPU") else None)
+from faceport_openvino.options import MODEL, OpenVinoOptions
 
 
 class OpenVino(Target):
@@ -54,31 +28,20 @@ class OpenVino(Target):
         """Say what to install."""
         extra = "int8" if self.calibrates else "cpu"
         cure = f"pip install 'faceport-openvino[{extra}]'"
-        keep_nncf_to_itself()
+        turn_off_telemetry()
         return not_importable(cure, "openvino", *(["nncf"] if self.calibrates else []))
 
     @property
-    def calibrates(self) -> bool:
-        """Calls are needed to find the ranges of int8."""
-        return self.options.precision == "int8"
+    def batch(self) -> int | None:
+        """Fix the batch where that is asked for, and on an NPU, which takes no free one."""
+        return self.options.batch or (1 if self.options.device.upper().startswith("NPU") else None)
 
     def recipe(self) -> Mapping[str, Any]:
         """Name what shapes the artifact and its numbers."""
-        options = self.options
-        shaping: dict[str, Any] = {
-            "openvino": installed_version("openvino"),
-            "precision": options.precision,
-            "device": options.device,
-            "allow_fallback": options.allow_fallback,
-        }
+        own = {"openvino": installed_version("openvino"), "device": self.options.device}
         if self.calibrates:
-            shaping |= {
-                "nncf": installed_version("nncf"),
-                "exclude": sorted(options.exclude),
-                "preset": options.preset,
-                "range": options.range,
-            }
-        return shaping
+            own |= {"nncf": installed_version("nncf"), "preset": self.options.preset}
+        return {**super().recipe(), **own}
 
     def compile(self, source: Source, out: Path, calibration: Iterable[Tensors]) -> None:
         """Convert the exported network, and quantise it where int8 is asked for."""
@@ -119,8 +82,7 @@ class OpenVino(Target):
         """Compile the graph for the device."""
         from faceport_openvino.session import OpenVinoSession
 
-        session = OpenVinoSession(artifact, self.options)
-        return FixedBatch(session, self.options.fixed_batch) if self.options.fixed_batch else session
+        return OpenVinoSession(artifact, self.options)
 
 
 RANGES = {
@@ -131,14 +93,14 @@ RANGES = {
 }
 
 
-def keep_nncf_to_itself() -> None:
-    """Throw NNCF's own switch for its reports to its makers; before it is imported."""
+def turn_off_telemetry() -> None:
+    """Turn off NNCF's telemetry; it looks at this variable when it is imported."""
     os.environ.setdefault("NNCF_CI", "1")
 
 
 def _nncf() -> Any:
-    """Import NNCF without its progress reports, and without its reports to its makers."""
-    keep_nncf_to_itself()
+    """Import NNCF without its progress reports, and without its telemetry."""
+    turn_off_telemetry()
     import nncf
 
     nncf.set_log_level(logging.ERROR)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import onnx
@@ -14,9 +14,7 @@ from faceport.files import cache_dir, write_atomically
 from faceport.targets.sentences import cannot_compile
 from faceport.types import Tensors
 from faceport_tensorrt.cuda import checked, device_name
-
-if TYPE_CHECKING:
-    from faceport_tensorrt.target import TensorRtOptions
+from faceport_tensorrt.options import TensorRtOptions
 
 Shape = tuple[int, ...]
 Profile = Mapping[str, tuple[Shape, Shape, Shape]]  # input -> smallest, usual, largest

@@ -7,22 +7,19 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from queue import LifoQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from faceport.api import Artifact, Session
-from faceport.targets.precision import PRECISIONS, main_precision, refuse_fallback
+from faceport.targets.precision import PRECISIONS, int8_layers, main_precision, refuse_fallback
 from faceport.targets.sentences import cannot_open, cannot_run
 from faceport.targets.sessions import join
 from faceport.targets.sizes import describe
 from faceport.types import Array, Tensors
 from faceport_tensorrt.cuda import Memory, checked, device_name, download, upload
 from faceport_tensorrt.engine import logger, started
-from faceport_tensorrt.target import ENGINE
-
-if TYPE_CHECKING:
-    from faceport_tensorrt.target import TensorRtOptions
+from faceport_tensorrt.options import ENGINE, TensorRtOptions
 
 
 class Engine(Session):
@@ -52,7 +49,7 @@ class Engine(Session):
             self._free.put(context)
         self._layers = count_precisions(self._information(trt))
         precision = self.facts["precision"] if self._layers else options.precision  # the types of its graph
-        refuse_fallback("TensorRT", "precision", options.precision, precision, allowed=False)
+        refuse_fallback("TensorRT", "precision", options.precision, precision, options.allow_fallback)
 
     def _information(self, trt: Any) -> str:
         inspector = self._engine.create_engine_inspector()
@@ -61,14 +58,13 @@ class Engine(Session):
     @property
     def facts(self) -> Mapping[str, str]:
         """Report the GPU and the types that the engine's layers read."""
-        total, int8 = sum(self._layers.values()), self._layers["int8"]
-        facts = {
+        return {
             "runtime": "tensorrt",
             "version": self._version,
             "device": self._device,
             "precision": main_precision(self._layers),
+            **int8_layers(self._layers),
         }
-        return facts | ({"int8_layers": f"{int8} of {total}"} if int8 else {})
 
     def run(self, inputs: Tensors) -> Tensors:
         """Run one batch, in pieces where it is larger than the engine takes."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,14 +20,8 @@ from faceport.targets.machine import share_cores
 from faceport.targets.precision import PRECISIONS, refuse_fallback
 from faceport.targets.sentences import cannot_compile, cannot_open, cannot_run
 from faceport.types import Tensors
+from faceport_torch.options import SCRIPT, WEIGHTS, TorchOptions
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from faceport_torch.target import TorchOptions
-
-WEIGHTS = "weights.safetensors"
-SCRIPT = "module.pt"
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 

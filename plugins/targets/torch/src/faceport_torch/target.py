@@ -4,36 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from faceport.api import Artifact, Session, Source, Target
 from faceport.targets.machine import installed_version, not_importable
 from faceport.types import Tensors
-
-
-@dataclass(frozen=True)
-class TorchOptions:
-    """Options of the target."""
-
-    mode: Literal["eager", "torchscript", "compile"] = "eager"
-    device: str = "cpu"
-    precision: Literal["fp32", "fp16", "bf16"] = "fp32"
-    channels_last: bool = False
-    threads: int = 1  # inside one run; 0: PyTorch's default
-    streams: int | None = None  # runs at the same time
-    allow_fallback: bool = False
-    tolerance: float | None = None  # largest error, relative to the spread of an output
-
-    def __post_init__(self) -> None:
-        if self.device.partition(":")[0] not in ("cpu", "cuda"):
-            raise ValueError(f"option 'device' is '{self.device}', it must be cpu, cuda or cuda:NUMBER")
-        if self.device == "cpu" and self.precision != "fp32" and not self.allow_fallback:
-            raise ValueError(
-                f"option 'precision' is {self.precision}, which needs device=cuda: on a CPU PyTorch is "
-                "slower with it than with fp32"
-            )
+from faceport_torch.options import TorchOptions
 
 
 class Torch(Target):
@@ -56,14 +33,13 @@ class Torch(Target):
     def recipe(self) -> Mapping[str, Any]:
         """Name what shapes the artifact and its numbers."""
         options = self.options
-        shaping: dict[str, Any] = {
+        return {
+            **super().recipe(),
             "mode": options.mode,
             "device": options.device,
-            "precision": options.precision,
             "channels_last": options.channels_last,
-            "allow_fallback": options.allow_fallback,
+            **({"torch": installed_version("torch")} if options.mode == "torchscript" else {}),
         }
-        return shaping | ({"torch": installed_version("torch")} if options.mode == "torchscript" else {})
 
     def compile(self, source: Source, out: Path, calibration: Iterable[Tensors]) -> None:
         """Save the state dict, or the traced module with everything in it."""

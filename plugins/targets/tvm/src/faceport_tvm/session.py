@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,28 +13,22 @@ from faceport.errors import FaceportError
 from faceport.targets.machine import installed_version
 from faceport.targets.sentences import cannot_open, cannot_run
 from faceport.types import Tensors
-
-if TYPE_CHECKING:
-    from faceport_tvm.target import TvmOptions
+from faceport_tvm.options import LIBRARY
 
 
 class TvmSession(Session):
     """One virtual machine; it holds Python's lock while it runs, so more would gain nothing."""
 
-    def __init__(
-        self, artifact: Artifact, path: Path, options: TvmOptions, made_for: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, artifact: Artifact, kind: str, threads: int, made_for: Mapping[str, Any]) -> None:
         import tvm
 
         self._tvm, self._network, self._made_for = tvm, artifact.network, made_for
-        self._device = tvm.device("cpu" if options.kind == "llvm" else options.kind)
+        self._device = tvm.device("cpu" if kind == "llvm" else kind)
         if not self._device.exist:
-            raise FaceportError(
-                f"TVM finds no {options.kind} device on this machine: choose target.kind=llvm"
-            )
-        tvm.get_global_func("runtime.config_threadpool")(1, options.threads)
+            raise FaceportError(f"TVM finds no {kind} device on this machine: choose target.kind=llvm")
+        tvm.get_global_func("runtime.config_threadpool")(1, threads)
         try:
-            library = tvm.runtime.load_module(str(path))
+            library = tvm.runtime.load_module(str(artifact.path / LIBRARY))
             self._machine = tvm.relax.VirtualMachine(library, self._device)
         except Exception as error:  # TVM's own classes
             raise cannot_open("TVM", installed_version("apache-tvm"), artifact, error) from error
