@@ -11,10 +11,9 @@ from faceport.artifacts.bundle import FILE, Bundle, open_bundle, read_bundle, wr
 from faceport.artifacts.store import MANIFEST, write_manifest
 from faceport.errors import ConfigError, FaceportError, MissingError
 from faceport.networks.modules import load_module
-from faceport.runs.plan import make_plan
 from faceport.shell.compose import compose_config
-from faceport.verbs.compile import compile_networks
 from tests.core.toys import Doubling, TwoStages
+from tests.plans import act, plan_of
 
 CONFIG = {"model": {"name": "two_stages"}, "target": {"name": "toy", "threads": 2}}
 
@@ -160,7 +159,7 @@ def compiled(tmp_path_factory) -> Path:
     module = load_module(faceport.create("model", "retinaface_mobilenet", weights="random:3").network)
     torch.save(module.state_dict(), folder / "own.pth")
     words = [*MODEL, f"model.weights={folder}/own.pth", "target=torch", f"out={folder}/board"]
-    compile_networks(compose_config("compile", words))
+    act("compile", words)
     (folder / "own.pth").unlink()
     monkey.undo()
     return folder / "board"
@@ -169,7 +168,7 @@ def compiled(tmp_path_factory) -> Path:
 def test_anchors_are_settled_and_their_doubt_is_carried(compiled):
     bundle = read_bundle(compiled)
     assert bundle.config["model"]["anchors"] == [[16, 32], [64, 128], [256, 512]]
-    plan = make_plan(compose_config("predict", [f"artifact={compiled}"]))
+    plan = plan_of("predict", [f"artifact={compiled}"])
     assert plan.model.anchors == [[16, 32], [64, 128], [256, 512]]
     (note,) = plan.warnings()
     assert "own.pth is unknown, so its anchors are taken to be [[16, 32], [64, 128], [256, 512]]" in note
@@ -186,14 +185,14 @@ def test_a_bundle_brings_its_options_and_the_user_may_change_them(compiled):
 
 
 def test_a_bundle_is_opened_without_the_weights(compiled):
-    built = make_plan(compose_config("predict", [f"artifact={compiled}"])).build()
+    built = plan_of("predict", [f"artifact={compiled}"]).build()
     (session,) = built.sessions.values()
     assert session.facts["runtime"] == "torch"
     built.close()
 
 
 def test_a_bundle_is_not_opened_with_another_target(compiled):
-    plan = make_plan(compose_config("predict", [f"artifact={compiled}", "target=onnxruntime"]))
+    plan = plan_of("predict", [f"artifact={compiled}", "target=onnxruntime"])
     with pytest.raises(ConfigError, match="compiled for target=torch, not for target=onnxruntime"):
         plan.build()
 
@@ -208,7 +207,7 @@ def test_a_bundle_is_not_opened_with_another_target(compiled):
 )
 def test_a_bundle_is_not_opened_as_something_else(compiled, word, sentence):
     words = ["model.weights=random"] if word.startswith("model=") else []
-    plan = make_plan(compose_config("predict", [f"artifact={compiled}", word, *words]))
+    plan = plan_of("predict", [f"artifact={compiled}", word, *words])
     with pytest.raises(ConfigError, match=sentence):
         plan.build()
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from faceport.api import Dataset
-from faceport.artifacts.recording import MOST_ROWS, Calibration, Recording, choose, digest_calls
+from faceport.artifacts.recording import Calibration, DiskRecorder, Limits, Recording, choose, digest_calls
 from faceport.artifacts.store import Store
 from faceport.errors import FaceportError, ImageError
 from faceport.types import Sample
@@ -30,7 +30,7 @@ def record(calibration: Calibration, folder: Path, runs: list[int] | None = None
         (runs if runs is not None else []).append(1)
         return {"free": _Reference(made)}
 
-    return calibration.record(Toy(made), {"free": "v1"}, sessions, Store(folder))
+    return calibration.record(Toy(made), {"free": {"version": 1}}, sessions, Store(folder))
 
 
 class _Reference:
@@ -56,16 +56,13 @@ def test_calls_are_recorded_once_and_read_back(tmp_path: Path) -> None:
     assert record(Calibration(pictures(4, 20, 28), {"data": "b"}, 4), tmp_path)["free"].digest != first.digest
 
 
-def test_what_is_kept_of_each_call_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("faceport.artifacts.recording.MOST_CALLS", 3)
-    from faceport.artifacts.recording import _Recorder
-
-    recorder = _Recorder(tmp_path, seed=0)
+def test_what_is_kept_of_each_call_is_bounded(tmp_path: Path) -> None:
+    recorder = DiskRecorder(Limits(calls=3, rows=16), 0, tmp_path)
     for number in range(30):
-        recorder("net", {"x": np.full((40, 2), number, np.float32)})
+        recorder.call("net", {"x": np.full((40, 2), number, np.float32)})
     kept = Recording(tmp_path / "net")
     assert recorder.seen == {"net": 30} and len(kept) == 3
-    assert all(call["x"].shape == (MOST_ROWS, 2) for call in kept)
+    assert all(call["x"].shape == (16, 2) for call in kept)
     assert max(float(call["x"].max()) for call in kept) > 3  # not just the first to come
 
 

@@ -18,7 +18,7 @@ def exported(tmp_path_factory):
     model = faceport.create("model", "retinaface_mobilenet", weights="random", size=160)
     builder = Builder(model, None, "", store=Store(tmp_path_factory.mktemp("store")))
     network = model.networks["retinaface"]
-    return builder, network, builder.onnx(network)
+    return builder, network, builder.exporter.onnx(network)
 
 
 def test_the_evaluator_takes_old_operators_for_what_they_meant(tmp_path):
@@ -48,7 +48,7 @@ def test_the_first_node_that_differs_is_named(exported, tmp_path, victim):
     broken = tmp_path / "broken.onnx"
     onnx.save(graph, broken)
     with pytest.raises(FaceportError, match="was exported wrongly") as caught:
-        check_export(network, broken, builder.inputs(network))
+        check_export(network, broken, builder.trials.inputs(network))
     assert f"The first node that differs is '{node.name}' (Conv)" in str(caught.value)
 
 

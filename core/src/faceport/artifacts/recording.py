@@ -1,9 +1,10 @@
-"""Calls that a model makes of its networks, recorded once and kept: int8 finds its ranges on them."""
+"""Calls that a model makes of its networks, recorded: to try compiled networks on, to find int8 ranges on."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,16 +12,100 @@ from typing import Any, overload
 
 import numpy as np
 
-from faceport.api import Dataset, Model
+from faceport.api import Dataset, Model, Session
 from faceport.artifacts.recipe import model_recipe
 from faceport.artifacts.store import Store
-from faceport.engine.engine import Engine, Settings
+from faceport.engine.engine import Engine
+from faceport.engine.flow import Settings
+from faceport.engine.watch import Watch
 from faceport.errors import FaceportError, ImageError
 from faceport.progress import progress
 from faceport.types import Sample, Tensors
 
-MOST_CALLS = 256  # kept of each network; a pyramid makes ten of a picture
-MOST_ROWS = 16  # kept of each call; a cascade may make hundreds
+Open = Callable[[], Mapping[str, Session]]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is recorded of each network."""
+
+    calls: int  # a pyramid makes ten of a picture
+    rows: int  # of each call; a cascade may make hundreds
+
+
+CHECK = Limits(calls=8, rows=8)  # to hold a compiled network against its reference
+RANGES = Limits(calls=256, rows=16)  # to find the ranges of int8
+
+
+class Recorder(Watch):
+    """Choose which calls of each network are recorded, and which rows of each."""
+
+    def __init__(self, limits: Limits, seed: int | None = None) -> None:
+        self.limits = limits
+        self.seen: dict[str, int] = {}  # calls by network, recorded or not
+        self._rng = None if seed is None else np.random.default_rng(seed)
+
+    def call(self, network: str, inputs: Tensors) -> None:
+        """Record a call: the first ones where there is no seed, else a fair choice however many come."""
+        count = self.seen.get(network, 0)
+        self.seen[network] = count + 1
+        place = count
+        if count >= self.limits.calls and self._rng is not None:
+            place = int(self._rng.integers(count + 1))
+        if place < self.limits.calls:
+            rows = self._rows(len(next(iter(inputs.values()))))
+            self.write(network, place, {name: value[rows] for name, value in inputs.items()})
+
+    def _rows(self, size: int) -> Any:
+        if self._rng is None:
+            return slice(self.limits.rows)
+        return np.sort(self._rng.choice(size, min(size, self.limits.rows), replace=False))
+
+    @abstractmethod
+    def write(self, network: str, place: int, inputs: Tensors) -> None:
+        """Put a call in its place; a later one may take it."""
+
+
+class MemoryRecorder(Recorder):
+    """Hold the recorded calls of each network as lists."""
+
+    def __init__(self, limits: Limits, seed: int | None = None) -> None:
+        super().__init__(limits, seed)
+        self.calls: dict[str, list[Tensors]] = {}
+
+    def write(self, network: str, place: int, inputs: Tensors) -> None:
+        """Put a call in its place."""
+        calls = self.calls.setdefault(network, [])
+        calls[place : place + 1] = [inputs]
+
+
+class DiskRecorder(Recorder):
+    """Write the recorded calls of each network as files of a folder."""
+
+    def __init__(self, limits: Limits, seed: int | None, folder: Path) -> None:
+        super().__init__(limits, seed)
+        self._folder = folder
+
+    def write(self, network: str, place: int, inputs: Tensors) -> None:
+        """Put a call in its place."""
+        (self._folder / network).mkdir(exist_ok=True)
+        tensors: Any = dict(inputs)
+        np.savez(self._folder / network / f"{place:04}.npz", **tensors)
+
+
+def record(
+    model: Model, sessions: Mapping[str, Session], samples: Iterable[Sample], recorder: Recorder
+) -> int:
+    """Run samples by the reference for the sake of their calls; count those that could be read."""
+    engine = Engine(model, sessions, Settings(batch_size=recorder.limits.rows), [recorder])
+    seen = 0
+    for sample in samples:
+        try:
+            engine.one(sample)
+            seen += 1
+        except ImageError:
+            continue  # the run itself names it
+    return seen
 
 
 class Recording(Sequence[Tensors]):
@@ -59,36 +144,24 @@ class Calibration:
     identity: Mapping[str, Any]  # dataset, its options and facts, which of its pictures
     count: int  # of the pictures
     seed: int = 0  # of the choice among calls
+    note: str = ""  # what must be said beside numbers that were made with these ranges
 
     def record(
-        self,
-        model: Model,
-        networks: Mapping[str, Any],
-        open_sessions: Any,
-        store: Store,
+        self, model: Model, networks: Mapping[str, Mapping[str, Any]], sessions: Open, store: Store
     ) -> dict[str, Recording]:
-        """Find or make the recordings of all networks of a model; `networks` names them for the store."""
+        """Make the recordings of all networks, once; `networks` are their recipes, for the store."""
         recipe = {
             "networks": networks,
             "model": model_recipe(model),
             "pictures": self.identity,
             "seed": self.seed,
-            "limits": [MOST_CALLS, MOST_ROWS],
+            "limits": [RANGES.calls, RANGES.rows],
         }
 
         def make(folder: Path) -> Mapping[str, Any]:
-            recorder = _Recorder(folder, self.seed)
-            engine = Engine(model, open_sessions(), Settings(batch_size=MOST_ROWS), recorder)
-            seen = 0
+            recorder = DiskRecorder(RANGES, self.seed, folder)
             with progress("calibration", self.count) as shown:
-                for sample in self.samples:
-                    try:
-                        engine.one(sample)
-                        seen += 1
-                    except ImageError:
-                        continue  # the run itself names it
-                    finally:
-                        shown.advance()
+                seen = record(model, sessions(), shown.over(self.samples), recorder)
             if not seen:
                 raise FaceportError(
                     "there is no readable picture to calibrate on: choose calibration.dataset"
@@ -102,27 +175,6 @@ class Calibration:
         return {
             name: Recording(entry.path / name, digest) for name, digest in entry.manifest["digests"].items()
         }
-
-
-class _Recorder:
-    """Keep a fair choice of the calls of each network, however many there are."""
-
-    def __init__(self, folder: Path, seed: int) -> None:
-        self.seen: dict[str, int] = {}
-        self._folder = folder
-        self._rng = np.random.default_rng(seed)
-
-    def __call__(self, network: str, inputs: Tensors) -> None:
-        count = self.seen.get(network, 0)
-        self.seen[network] = count + 1
-        place = count if count < MOST_CALLS else int(self._rng.integers(count + 1))
-        if place >= MOST_CALLS:
-            return
-        size = len(next(iter(inputs.values())))
-        rows = np.sort(self._rng.choice(size, min(size, MOST_ROWS), replace=False))
-        (self._folder / network).mkdir(exist_ok=True)
-        kept: Any = {name: value[rows] for name, value in inputs.items()}
-        np.savez(self._folder / network / f"{place:04}.npz", **kept)
 
 
 def digest_calls(calls: Sequence[Tensors]) -> str:

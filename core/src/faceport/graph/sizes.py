@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import onnx
 from onnx import shape_inference
@@ -10,16 +10,17 @@ from onnx import shape_inference
 Sizes = Mapping[str, tuple[int, ...]]
 
 
-def fix_sizes(model: onnx.ModelProto, sizes: Sizes) -> onnx.ModelProto:
-    """Copy a network with fixed shapes of inputs (batch included) and what follows from them."""
+def fix_sizes(model: onnx.ModelProto, sizes: Mapping[str, Sequence[int | str]]) -> onnx.ModelProto:
+    """Copy a network with fixed shapes of inputs, batch included; what is a name in them stays free."""
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
     for value in fixed.graph.input:
         if value.name in sizes:
             dimensions = value.type.tensor_type.shape.dim
             for dimension, size in zip(dimensions, sizes[value.name], strict=True):
-                dimension.Clear()
-                dimension.dim_value = size
+                if isinstance(size, int):
+                    dimension.Clear()
+                    dimension.dim_value = size
     for value in fixed.graph.output:
         value.type.tensor_type.ClearField("shape")
     del fixed.graph.value_info[:]

@@ -8,10 +8,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from faceport.api import Artifact, Network, Session, Source
+from faceport.api import Artifact, Model, Network, Session, Source
 from faceport.errors import MissingError, explain_import
 from faceport.graph.names import load
 from faceport.networks.weights import checkpoint
+from faceport.plugins.index import installed
+from faceport.plugins.loading import create
 from faceport.targets.sessions import any_batch
 from faceport.types import Array, Tensors
 
@@ -70,6 +72,11 @@ def reference_session(network: Network) -> Session:
     return _TorchReference(network)
 
 
+def references(model: Model) -> dict[str, Session]:
+    """Open the fp32 reference of every network of a model."""
+    return {name: reference_session(network) for name, network in model.networks.items()}
+
+
 def require_torch(why: str) -> None:
     """Refuse in one sentence where torch is not installed."""
     try:
@@ -89,12 +96,10 @@ EVALUATED = 14  # the first opset whose BatchNormalization onnx's evaluator does
 
 
 def onnx_runner(network: Network, path: Path) -> Run:
-    """Run an ONNX file with ONNX Runtime where that is usable, else with the slow reference evaluator."""
-    from faceport.plugins.index import installed
-    from faceport.plugins.loading import create
-
-    if "onnxruntime" in installed().choices("target"):
-        target = create("target", "onnxruntime")
+    """Run an ONNX file on a target that computes just what it says, else with the slow evaluator of ONNX."""
+    exact = [name for name, choice in installed().choices("target").items() if choice.card.get("exact")]
+    for name in exact:
+        target = create("target", name)
         if not target.missing():
             with tempfile.TemporaryDirectory() as folder:
                 target.compile(Source(network, lambda: path), Path(folder), ())
