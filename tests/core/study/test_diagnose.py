@@ -24,7 +24,7 @@ def case(request, tmp_path_factory):
     model = faceport.create("model", name, weights="random", **options)
     builder = Builder(model, None, "", store=Store(tmp_path_factory.mktemp("store")))
     network = model.networks[request.param]
-    return network, builder.onnx(network), builder.inputs(network)[:1]
+    return network, builder.exporter.onnx(network), builder.trials.inputs(network)[:1]
 
 
 def onnxruntime(**options):

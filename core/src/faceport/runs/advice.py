@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from faceport.errors import suggest
 from faceport.plugins.index import installed
+from faceport.plugins.kinds import kind_of
 
 
 def detector_advice() -> str:
     """Say which detectors could be put in front."""
     names = sorted(installed().detectors())
-    return (
-        f"Put a detector in front: detector={' or detector='.join(names)}"
-        if names
-        else ("No detector is installed: pip install one, e.g. faceport-retinaface")
-    )
+    if not names:
+        return "No detector is installed: pip install one, e.g. faceport-retinaface"
+    return f"Put a detector in front: detector={' or detector='.join(names)}"
+
+
+def choose_one(group: str) -> str:
+    """Ask for a choice."""
+    index = installed()
+    names = index.detectors() if group == "detector" else index.choices(kind_of(group))
+    return f"choose a {group}: {group}=NAME. {suggest('', names)}"

@@ -1,55 +1,64 @@
-"""The folder of a run, and whether what lies in it belongs to the run that asks."""
+"""Folders of results: where a configuration writes, and whether what lies there belongs to it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from faceport.artifacts.recipe import network_recipe
+from faceport.artifacts.recipe import model_recipe, network_recipe, target_recipe
 from faceport.artifacts.store import read_entry
-from faceport.errors import FaceportError
-from faceport.files import digest
+from faceport.files import digest, write_atomically
+from faceport.runs.chosen import NAME
 from faceport.runs.plan import Plan
-from faceport.runs.record import FILE as RECORD
-from faceport.runs.record import host_facts, version_facts, write_record
+from faceport.runs.provenance import version_facts
 
 STATE = "fingerprint.txt"
-
-
 VOLATILE = ("out", "record", "fresh", "official", "strict")  # options that change no number
+NAMED = ("detector", "model", "target", "dataset")  # groups whose choices name a folder
 
 
-def run_folder(config: Mapping[str, Any]) -> Path:
+def run_folder(config: Mapping[str, Any], prefix: str = "", groups: Iterable[str] = NAMED) -> Path:
     """Choose the folder of a configuration: the same for the same command, so that it can go on."""
-    named = [(config.get(kind) or {}).get("name") for kind in ("detector", "model", "target", "dataset")]
+    names = [(config.get(group) or {}).get(NAME) for group in groups]
     stable = {key: value for key, value in config.items() if key not in VOLATILE}
-    return Path(str(config["out"])) / "-".join([*filter(None, named), digest(stable)[:8]])
+    return Path(str(config["out"])) / "-".join([*filter(None, [prefix, *names]), digest(stable)[:8]])
 
 
-def fingerprint(plan: Plan) -> str:
-    """Hash what predictions depend on beyond the configuration: weights, code, data."""
-    assert plan.model is not None and plan.target is not None and plan.dataset is not None
+def run_mark(plan: Plan) -> str:
+    """Hash what predictions depend on beyond the configuration: weights, code, runtimes, data."""
     if plan.bundle:
         folders = [plan.bundle.path / folder for folder in plan.bundle.networks.values()]
         entries = [read_entry(folder, "artifact") for folder in folders]
-        networks: Any = [entry.manifest.get("recipe") for entry in entries if entry]
+        networks: Any = [entry.manifest for entry in entries if entry]
     else:
         networks = [network_recipe(network, plan.model) for network in plan.model.networks.values()]
-    return digest([version("faceport"), networks, version_facts(plan.config), dict(plan.dataset.facts())])
+    target = target_recipe(plan.target, plan.target_name)
+    return mark([networks, model_recipe(plan.model), target, version_facts(plan.config), _data(plan)])
 
 
-def record_failure(config: Mapping[str, Any], error: BaseException) -> dict[str, Any]:
-    """Write the record of a job that failed, with its reason."""
-    reason = str(error) if isinstance(error, FaceportError) else f"{type(error).__name__}: {error}"
-    record = {
-        "status": "failed",
-        "reason": reason,
-        "config": config,
-        "host": host_facts(),
-        "versions": version_facts(config),
-    }
-    folder = run_folder(config)
-    write_record(folder / RECORD, record)
-    return record | {"folder": str(folder)}
+def reference_mark(plan: Plan) -> str:
+    """Hash what the predictions of the fp32 reference depend on, which is not the target."""
+    networks = [network_recipe(network, plan.model) for network in plan.model.networks.values()]
+    return mark([networks, model_recipe(plan.model), _data(plan)])
+
+
+def _data(plan: Plan) -> Mapping[str, Any]:
+    return dict(plan.dataset.facts()) if "dataset" in plan.parts else {}
+
+
+def mark(content: Any) -> str:
+    """Hash plain data together with the version of faceport."""
+    return digest([version("faceport"), content])
+
+
+def is_marked(folder: Path, text: str) -> bool:
+    """Tell whether a folder was begun with the same things."""
+    state = folder / STATE
+    return state.is_file() and state.read_text() == text
+
+
+def write_mark(folder: Path, text: str) -> None:
+    """Write down what a folder was begun with."""
+    write_atomically(folder / STATE, text)

@@ -3,108 +3,168 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import time
-from collections.abc import Mapping
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
-from faceport.artifacts.builder import Built
-from faceport.artifacts.recipe import versions
+from faceport.engine.timing import merge_stages
 from faceport.errors import FaceportError
 from faceport.files import write_atomically
 from faceport.ops.plain import plain
-from faceport.plugins.index import KINDS, installed
-from faceport.runs.plan import Plan
 
 FILE = "record.json"
-FORMAT = 1
+FORMAT = 2
+MOST_NAMED = 100  # unreadable pictures named in a record
+
+Status = Literal["done", "failed", "waiting"]
 
 
-def host_facts() -> dict[str, Any]:
-    """Describe this machine."""
-    return {
-        "machine": platform.machine(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-    }
+class RecordError(FaceportError):
+    """A file that is no record, or one of another version."""
 
 
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+@dataclass(frozen=True)
+class Samples:
+    """What became of the pictures."""
+
+    total: int = 0
+    predicted: int = 0
+    resumed: int = 0  # of those, done by an earlier call
+    missing: int = 0  # that have no prediction
+    unreadable: int = 0
+    unreadable_named: Mapping[str, str] = field(default_factory=dict)  # the first of them: id -> why
 
 
-def version_facts(config: Mapping[str, Any]) -> dict[str, str]:
-    """Give the versions of the core, of the libraries under it, and of the plugins that a run used."""
-    index = installed()
-    used = dict(versions("faceport", "numpy", "opencv-python", "opencv-python-headless", "torch", "onnx"))
-    chosen = [("model", config.get("detector")), *((kind, config.get(kind)) for kind in KINDS[:3])]
-    names = [(kind, group["name"]) for kind, group in chosen if group]
-    for kind, name in [*names, *(("metric", name) for name in config.get("metric") or ())]:
-        choice = index.choices(kind).get(name)
-        if choice:
-            plugin = index.plugin(choice.plugin)
-            used[plugin.distribution] = plugin.version
-    return used
+@dataclass(frozen=True)
+class Timing:
+    """How long the pictures of this call took; those of earlier calls are not in it."""
+
+    samples: int = 0
+    seconds: float = 0.0
+    samples_per_second: float | None = None
+    stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # see engine.timing
 
 
-def artifact_facts(built: Built) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Describe weights, artifacts and parity of each network."""
-    weights, artifacts, parity = {}, {}, {}
-    for name, artifact in built.artifacts.items():
-        manifest = artifact.manifest
-        weights[name] = manifest.get("weights", {})
-        parity[name] = manifest.get("parity", {})
-        artifacts[name] = {
-            "key": artifact.path.name,
-            "path": str(artifact.path),
-            "created": manifest.get("created"),
-            "versions": manifest.get("versions", {}),
-            "runs_as": dict(built.sessions[name].facts),
-        }
-    return weights, artifacts, parity
+@dataclass(frozen=True)
+class Record:
+    """What a run leaves."""
+
+    status: Status
+    config: Mapping[str, Any]  # as composed
+    reason: str = ""  # why it failed, or what it waits for
+    folder: str = ""  # where it lies
+    samples: Samples = field(default_factory=Samples)
+    timing: Timing = field(default_factory=Timing)
+    metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by name
+    weights: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by network, and the next two
+    artifacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    parity: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    times_as_fast_as_fp32: Mapping[str, float] = field(default_factory=dict)
+    budget: Mapping[str, Any] = field(default_factory=dict)  # of accuracy: the search for it
+    predictions: str = ""  # the file that was scored, where it is not the run's own
+    parts: Sequence[Mapping[str, Any]] = ()  # of a merged record: who computed what
+    settled: Mapping[str, Any] = field(default_factory=dict)  # options that were looked up from weights
+    data: Mapping[str, Any] = field(default_factory=dict)
+    host: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    seconds: float = 0.0
+    faceport: str = ""
+    written: str = ""
+    kept: bool = False  # from an earlier call; never in a file
+
+    def plain(self) -> dict[str, Any]:
+        """Give the record as plain data, as its file holds it."""
+        content: dict[str, Any] = plain({"format": FORMAT, **asdict(self)})
+        del content["kept"]
+        return content
+
+    def write(self, path: Path) -> None:
+        """Write the record, stamped with the time."""
+        stamped = replace(self, written=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+        write_atomically(path, json.dumps(stamped.plain(), indent=2, default=str) + "\n")
+
+    @staticmethod
+    def read(path: Path) -> Record | None:
+        """Read a record; None where there is none. What is no record is an error that names the file."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (ValueError, RecursionError) as error:
+            raise RecordError(f"{path} is damaged: {error}") from error
+        except OSError as error:
+            raise FaceportError(f"cannot read the record {path}: {error.strerror}") from error
+        return _typed(content, path)
 
 
-def write_record(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a record."""
-    written = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    text = json.dumps(plain({"format": FORMAT, "written": written, **content}), indent=2, default=str)
-    write_atomically(path, text + "\n")
+def _typed(content: Any, path: Path) -> Record:
+    """Check plain data against the record's fields."""
+    if not isinstance(content, dict) or "format" not in content:
+        raise RecordError(f"{path} is no record of faceport")
+    if content["format"] != FORMAT:
+        raise RecordError(
+            f"{path} is a record of format {content['format']}, this faceport reads format {FORMAT}: "
+            "run it again"
+        )
+    values = {key: value for key, value in content.items() if key != "format"}
+    for name, kind in (("samples", Samples), ("timing", Timing)):
+        values[name] = _fields(kind, values.get(name) or {}, f"{path}: {name}")
+    record: Record = _fields(Record, values, str(path))
+    if record.status not in get_args(Status):
+        allowed = ", ".join(get_args(Status))
+        raise RecordError(f"{path}: status is {record.status!r}, it must be one of {allowed}")
+    return record
 
 
-def read_record(path: Path) -> dict[str, Any] | None:
-    """Read a record; None where there is none or it is damaged."""
-    try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-    except ValueError:
-        return None
-    except OSError as error:
-        raise FaceportError(f"cannot read the record {path}: {error.strerror}") from error
-    return content if isinstance(content, dict) else None
+def _fields(kind: Any, values: Any, where: str) -> Any:
+    if not isinstance(values, dict):
+        raise RecordError(f"{where} must be a mapping, not {values!r}")
+    known = {item.name: item for item in fields(kind)}
+    for key, value in values.items():
+        if key not in known:
+            raise RecordError(f"{where} has a field '{key}', which no record has")
+        wanted = _plain_type(str(known[key].type))
+        if wanted and not isinstance(value, wanted):
+            raise RecordError(f"{where}: '{key}' is {value!r}, it must be {_ARTICLES[wanted]}")
+    return kind(**values)
 
 
-def finish(record: dict[str, Any], plan: Plan, folder: Path) -> None:
-    """Complete a record with what surrounds its numbers, and write it."""
-    record |= {
-        "status": "done",
-        "faceport": version("faceport"),
-        "config": plan.config,
-        "settled": plan.settled(),
-        "data": dict(plan.dataset.facts()) if plan.dataset is not None else {},
-        "host": host_facts(),
-        "versions": version_facts(plan.config),
-        "notes": plan.warnings(),
-    }
-    write_record(folder / FILE, record)
-    if plan.options.record:
-        write_record(Path(plan.options.record), record)
+_ARTICLES: dict[Any, str] = {
+    dict: "a mapping",
+    list: "a list",
+    str: "a text",
+    int: "a whole number",
+    (int, float): "a number",
+    bool: "true or false",
+}
+
+
+def _plain_type(hint: str) -> Any:
+    """Name the type that JSON has for the type of a field; None for what was made already."""
+    table = {"Mapping": dict, "Sequence": list, "str": str, "int": int, "float": (int, float), "bool": bool}
+    return next((kind for name, kind in table.items() if hint == name or hint.startswith(f"{name}[")), None)
+
+
+def merge(records: Sequence[Record]) -> tuple[Samples, Timing]:
+    """Add counts and times of runs over parts of one dataset."""
+    samples = Samples(
+        total=sum(one.samples.total for one in records),
+        predicted=sum(one.samples.predicted for one in records),
+        missing=sum(one.samples.missing for one in records),
+        unreadable=sum(one.samples.unreadable for one in records),
+        unreadable_named=dict(
+            [item for one in records for item in one.samples.unreadable_named.items()][:MOST_NAMED]
+        ),
+    )
+    timed = sum(one.timing.samples for one in records)
+    seconds = sum(one.timing.seconds for one in records)
+    timing = Timing(
+        samples=timed,
+        seconds=round(seconds, 6),
+        samples_per_second=round(timed / seconds, 3) if timed and seconds else None,
+        stages=merge_stages(one.timing.stages for one in records),
+    )
+    return samples, timing

@@ -18,13 +18,12 @@ from typing import Any
 import numpy as np
 import onnx
 
-from faceport.api import Artifact, Network, Source, Target
+from faceport.api import Artifact, Model, Network, Source, Target
 from faceport.artifacts.builder import Builder
-from faceport.errors import FaceportError
+from faceport.artifacts.shapes import compile_network, open_network
 from faceport.graph.names import load
 from faceport.graph.taps import float_tensors, tap
 from faceport.networks.reference import onnx_runner
-from faceport.runs.plan import Plan
 from faceport.study.perturb import ERROR, perturbable
 from faceport.types import Array, Tensors, TensorSpec
 
@@ -49,7 +48,7 @@ class NodeReport:
 
 
 def diagnose(
-    network: Network, path: Path, target: Target, calls: Sequence[Tensors], calibration: Iterable[Tensors]
+    network: Network, path: Path, target: Target, calls: Sequence[Tensors], calibration: Sequence[Tensors]
 ) -> list[NodeReport]:
     """Compare every node of a network on a target with the reference, on recorded calls."""
     graph = load(path)
@@ -63,8 +62,8 @@ def diagnose(
         opened = replace(network, onnx=file, build=None, outputs=specs)
         compiled = Path(folder) / "compiled"
         compiled.mkdir()
-        target.compile(Source(opened, lambda: file), compiled, calibration)
-        session = target.open(Artifact(compiled, opened, {}))
+        compile_network(target, Source(opened, lambda: file), compiled, calibration)
+        session = open_network(target, Artifact(compiled, opened, {}))
         try:
             found = [session.run(inputs) for inputs in calls]
         finally:
@@ -231,17 +230,8 @@ def _alone(
     )
 
 
-def require_onnx(target_name: str) -> None:
-    """Refuse the target that is the reference itself."""
-    if target_name == "torch":
-        raise FaceportError(
-            "target=torch runs the module itself, not its ONNX nodes: diagnose a target that reads ONNX"
-        )
-
-
-def examine(plan: Plan, builder: Builder) -> Iterator[tuple[str, list[NodeReport]]]:
-    """Diagnose the networks of the model of a plan, one after the other, by name."""
-    assert plan.model is not None and plan.target is not None
-    for name, network in plan.model.networks.items():
-        inputs, recorded = builder.inputs(network), builder.recorded(network)
-        yield name, diagnose(network, builder.onnx(network), plan.target, inputs, recorded)
+def examine(model: Model, builder: Builder) -> Iterator[tuple[str, list[NodeReport]]]:
+    """Diagnose the networks of a model, one after the other, by name."""
+    for name, network in model.networks.items():
+        inputs, recorded = builder.trials.inputs(network), builder.recorded(network)
+        yield name, diagnose(network, builder.exporter.onnx(network), builder.target, inputs, recorded)

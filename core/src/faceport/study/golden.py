@@ -11,13 +11,14 @@ import numpy as np
 import orjson
 
 from faceport.api import Model, Session
+from faceport.artifacts.recording import Limits, MemoryRecorder
 from faceport.data.pictures import write_picture
 from faceport.data.predictions import to_json
-from faceport.engine.engine import Engine, Settings
+from faceport.engine.engine import Engine
+from faceport.engine.flow import Settings
 from faceport.types import Prediction, Sample, Tensors
 
-MOST_CALLS = 3  # kept of each network and picture
-MOST_ROWS = 2  # kept of each call
+LIMITS = Limits(calls=3, rows=2)  # of each network and picture
 
 
 def write_golden(
@@ -28,20 +29,16 @@ def write_golden(
     pictures = []
     vectors: dict[str, list[dict[str, str]]] = {name: [] for name in model.networks}
     for index, sample in enumerate(islice(samples, count)):
-        calls: dict[str, list[Tensors]] = {name: [] for name in model.networks}
-
-        def record(name: str, inputs: Tensors, calls: dict[str, list[Tensors]] = calls) -> None:
-            calls[name].append(inputs)
-
-        faces = Engine(model, sessions, Settings(), record).one(sample)
+        recorder = MemoryRecorder(LIMITS)
+        faces = Engine(model, sessions, Settings(), [recorder]).one(sample)
         picture = folder / f"picture-{index}.png"
         write_picture(picture, sample.image)
         entry = {"picture": picture.name, "faces": _faces(Prediction(sample.id, faces))}
         if sample.faces is not None:
             entry["told"] = _faces(Prediction(sample.id, sample.faces))
         pictures.append(entry)
-        for name, inputs in calls.items():
-            vectors[name] += _write_calls(folder, f"{name}-{index}", sessions[name], inputs[:MOST_CALLS])
+        for name, calls in recorder.calls.items():
+            vectors[name] += _write_calls(folder, f"{name}-{index}", sessions[name], calls)
     return {"pictures": pictures, "vectors": vectors}
 
 
@@ -52,8 +49,7 @@ def _faces(prediction: Prediction) -> Any:
 def _write_calls(folder: Path, stem: str, session: Session, calls: Sequence[Tensors]) -> list[dict[str, str]]:
     """Write input and output tensors of calls, NumPy files that any tool reads."""
     written = []
-    for number, call in enumerate(calls):
-        inputs = {name: value[:MOST_ROWS] for name, value in call.items()}
+    for number, inputs in enumerate(calls):
         outputs = session.run(inputs)
         file = folder / f"{stem}-{number}.npz"
         named: Any = {f"input.{name}": value for name, value in inputs.items()}

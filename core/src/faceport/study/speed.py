@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from faceport.api import Session
 from faceport.artifacts.builder import Built
@@ -18,27 +17,28 @@ SHORTEST = 0.01  # seconds of a round; quicker networks are run several times
 
 def compare_with_float(plan: Plan, built: Built) -> dict[str, float]:
     """Give how many times as fast as fp32 each network is; nothing where fp32 is what runs."""
-    assert plan.model is not None and plan.target is not None
-    precision = plan.target.precision
-    if precision == "fp32" or plan.bundle:
+    if plan.target.precision == "fp32" or plan.bundle:
         return {}
-    options = dataclasses.replace(plan.target.options, precision="fp32")
-    plain = dataclasses.replace(plan, target=type(plan.target)(options))
-    builder = plain.builder(plain.first_questions())
+    builder = plan.with_target(plan.target.with_options(precision="fp32")).builder(plan.first_questions())
     reference = builder.build()
     try:
-        found = {
-            name: round(ratio(reference.sessions[name], built.sessions[name], builder.inputs(network)), 3)
+        return {
+            name: round(
+                ratio(reference.sessions[name], built.sessions[name], builder.trials.inputs(network)), 3
+            )
             for name, network in plan.model.networks.items()
         }
     finally:
         reference.close()
-    for name, times in found.items():
-        if times <= 1:
-            plan.notes.append(
-                f"{precision} is not faster than fp32 for network '{name}' on this machine: {times:.2f} times"
-            )
-    return found
+
+
+def slow_notes(precision: str, ratios: Mapping[str, float]) -> list[str]:
+    """Say which networks gain no speed by a lower precision."""
+    return [
+        f"{precision} is not faster than fp32 for network '{name}' on this machine: {times:.2f} times"
+        for name, times in ratios.items()
+        if times <= 1
+    ]
 
 
 def ratio(slow: Session, fast: Session, calls: Sequence[Tensors]) -> float:
