@@ -26,7 +26,8 @@ import faceport
 from faceport.api import Model, Network, Session, SingleNetworkModel
 from faceport.artifacts.builder import Builder
 from faceport.data.pictures import decode
-from faceport.engine.engine import Engine, Settings
+from faceport.engine.engine import Engine
+from faceport.engine.flow import Settings
 from faceport.types import Faces, Sample, Tensors, TensorSpec
 
 

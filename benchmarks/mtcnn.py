@@ -26,7 +26,8 @@ from torch.nn.functional import interpolate
 
 import faceport
 from faceport.artifacts.builder import Builder
-from faceport.engine.engine import Engine, Settings
+from faceport.engine.engine import Engine
+from faceport.engine.flow import Settings
 from faceport.networks.modules import load_module
 from faceport.types import Faces, Image, Sample
 from faceport_facenet.mtcnn import ONET_SIZE, RNET_SIZE, Mtcnn

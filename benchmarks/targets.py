@@ -22,7 +22,8 @@ from omegaconf import OmegaConf
 import faceport
 from faceport.api import Model, Network, Session, Steps
 from faceport.artifacts.builder import Builder
-from faceport.engine.engine import Engine, Settings
+from faceport.engine.engine import Engine
+from faceport.engine.flow import Settings
 from faceport.errors import FaceportError
 from faceport.plugins.index import installed
 from faceport.types import Call, Faces, Sample, Tensors

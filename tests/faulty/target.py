@@ -8,6 +8,7 @@ import numpy as np
 
 from faceport.api import Session, Target
 from faceport.errors import FaceportError
+from faceport.testing.strict import check_shapes, read_shapes
 
 DAMAGED = tuple(
     f"test_damaged_artifact_is_a_sentence[{damage}]" for damage in ("empty", "garbage", "half", "no files")
@@ -198,17 +199,44 @@ class FailsOnOtherSizes(Good):
     opened = _OneSize
 
 
+class _ShapeOfItsGraph(GoodSession):
+    def __init__(self, path):
+        super().__init__(path)
+        self.shapes = read_shapes(path)
+
+    def run(self, inputs):
+        check_shapes(self.shapes, inputs)
+        return super().run(inputs)
+
+
+class LeavesFreeShapesToTheCore(Good):
+    caught_by = ()
+    capabilities = frozenset()
+    opened = _ShapeOfItsGraph
+
+
+class _OneRow(GoodSession):
+    def run(self, inputs):
+        if len(inputs["image"]) != 1:
+            raise FaceportError("this target runs one picture at a time")
+        return super().run(inputs)
+
+
+class ClaimsBatchesThatItHasNot(Good):
+    caught_by = ("test_free_sizes_are_right", "test_outputs_are_right[3]")
+    opened = _OneRow
+
+
+class InventsACapability(Good):
+    caught_by = ("test_capabilities_are_known",)
+    capabilities = frozenset({"dynamic_batch", "dynamic_shape", "telepathy"})
+
+
 class _OneSizeSaid(GoodSession):
     def run(self, inputs):
         if inputs["image"].shape[2:] != (12, 16):
             raise FaceportError("this target runs pictures of 12 x 16 pixels only")
         return super().run(inputs)
-
-
-class DeclaresThatItHasOneSize(Good):
-    caught_by = ()
-    capabilities = frozenset({"dynamic_batch"})
-    opened = _OneSizeSaid
 
 
 class ClaimsSizesThatItHasNot(Good):

@@ -9,12 +9,13 @@ from importlib.metadata import version
 
 import pytest
 
-from faceport.plugins.index import KINDS, installed
-from faceport.shell.cli import COMPOSED, PLAIN, run_command
+from faceport.plugins.index import installed
+from faceport.plugins.kinds import kind_of
+from faceport.shell.cli import run_command
 from faceport.shell.compose import compose_config, split_flags
-from faceport.shell.help import TEXTS, VERBS, verb_help
+from faceport.shell.help import verb_help
+from faceport.shell.offers import offers, verbs
 from tests.cli import SMALL, faceport
-from tests.conftest import ROOT
 
 
 def said(capsys, *words: str, code: int = 0) -> str:
@@ -26,12 +27,12 @@ def said(capsys, *words: str, code: int = 0) -> str:
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"], ["help", "nonsense"]], ids=str)
 def test_help_names_every_verb(words, capsys):
     text = said(capsys, *words)
-    for verb, what in VERBS.items():
-        assert re.search(rf"^  {verb} +{re.escape(what)}$", text, re.MULTILINE)
+    for verb, choice in verbs().items():
+        assert re.search(rf"^  {verb} +{re.escape(choice.card['summary'])}$", text, re.MULTILINE)
 
 
-def test_every_verb_has_help_and_an_action():
-    assert VERBS.keys() == TEXTS.keys() == {*PLAIN, *COMPOSED}
+VERBS = list(verbs())
+COMPOSED = [verb for verb in VERBS if offers(verb).composed]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -39,19 +40,19 @@ def test_help_of_a_verb_comes_from_wherever_it_is_asked(verb, capsys):
     text = said(capsys, verb, "--help")
     assert text.startswith(f"faceport {verb}")
     assert text == said(capsys, "help", verb) == said(capsys, verb, "some=thing", "-h")
-    assert max(map(len, TEXTS[verb].splitlines())) <= 110
+    assert max(map(len, verbs()[verb].card["help"].splitlines())) <= 110
 
 
 @pytest.mark.parametrize("verb", ["run", "score", "predict", "export", "compile"])
 def test_help_of_a_verb_lists_what_is_installed(verb):
     text = verb_help(verb)
-    for kind in KINDS:
+    for kind in {kind_of(group) for group in offers(verb).groups}:
         (line,) = re.findall(rf"^  {kind}: +(.*)$", text, re.MULTILINE)
         assert line.split(", ") == sorted(installed().choices(kind))
 
 
 def examples() -> list[str]:
-    lines = "\n".join(TEXTS.values()).splitlines()
+    lines = "\n".join(verbs()[verb].card["help"] for verb in COMPOSED).splitlines()
     found = [line.strip().partition("   ")[0] for line in lines if line.startswith("  faceport ")]
     return [line for line in found if line.split()[1] in COMPOSED]
 
@@ -73,9 +74,10 @@ def test_there_are_examples():
 
 
 def test_every_option_of_a_verb_is_explained_where_it_is_set():
-    for verb in COMPOSED:
-        text = ROOT / "core/src/faceport/conf" / f"{verb}.yaml"
-        options = re.findall(r"^(\w+): +\S+(.*)$", text.read_text(), re.MULTILINE)
+    for verb in VERBS:
+        options = re.findall(
+            r"^(?!card|defaults)(\w+): +\S+(.*)$", verbs()[verb].path.read_text(), re.MULTILINE
+        )
         assert options
         assert all(re.match(r" +# .{10,}", comment) for _, comment in options), options
 

@@ -15,7 +15,7 @@ import pytest
 
 from faceport.errors import ConfigError
 from faceport.shell.completion import answer, script
-from faceport.shell.help import VERBS
+from faceport.shell.offers import verbs
 from tests.cli import faceport
 from tests.fakes import install
 
@@ -29,7 +29,7 @@ def offered(line: str) -> list[str]:
 
 
 def test_verbs():
-    assert offered("") == [*VERBS, "completion"]
+    assert offered("") == [*verbs(), "completion"]
     assert offered("s") == ["score"]
     assert offered("ex") == ["export"]
     assert offered("-") == ["--help", "--version"]
@@ -107,7 +107,7 @@ def test_experiments_of_this_folder(tmp_path, monkeypatch):
 
 def test_other_verbs():
     assert offered("completion ") == ["bash", "zsh", "fish"]
-    assert offered("cache ") == ["list", "prune"]
+    assert offered("cache ") == ["list", "prune", "days="]
     assert offered("cache prune ") == ["days="]
     assert offered("list t") == ["target", "target="]
     assert offered("doctor target=tor") == ["target=torch"]
@@ -119,7 +119,7 @@ def test_predict_offers_files_beside_options(tmp_path, monkeypatch):
     (tmp_path / "models").mkdir()
     for name in ("movie.mp4", ".hidden.jpg", "models/me.jpg"):
         (tmp_path / name).touch()
-    assert offered("predict mo") == ["model=", "models/", "movie.mp4"]
+    assert offered("predict mo") == ["models/", "movie.mp4", "model="]
     assert offered("predict models/") == ["models/me.jpg"]
     assert offered("predict .h") == [".hidden.jpg"]
     assert offered(f"predict {tmp_path}/mov") == [f"{tmp_path}/movie.mp4"]

@@ -9,7 +9,8 @@ import pytest
 
 from faceport.errors import ConfigError
 from faceport.runs.plan import make_plan
-from faceport.shell.compose import compose_config, split_flags, sweep
+from faceport.shell.compose import compose_config, hydra_main, split_flags
+from faceport.shell.verb import make_verb
 
 MODEL = ["model=retinaface_mobilenet", "model.weights=random"]
 
@@ -50,9 +51,8 @@ PATHS = [
 @pytest.mark.parametrize("path", PATHS)
 def test_a_path_is_taken_to_the_letter(path):
     config = composed("dataset=folder", f"dataset.path={path}", f"out={path}")
-    plan = make_plan(config)
-    assert plan.dataset.options.path == path
-    assert plan.options.out == path
+    assert make_plan(config).dataset.options.path == path
+    assert make_verb("run", config).options.out == path
 
 
 def test_values_have_their_types():
@@ -124,7 +124,7 @@ def test_only_options_of_the_verb_are_taken():
 
 
 def test_composing_inside_a_program_that_uses_hydra_itself():
-    with hydra.initialize_config_module("faceport.conf", version_base="1.3"):
+    with hydra.initialize(config_path=None, version_base="1.3"):
         assert composed("dataset=synthetic", "limit=3")["limit"] == 3
         again = hydra.compose("run", ["model=retinaface_mobilenet", "dataset=synthetic", "limit=4"])
         assert again.limit == 4
@@ -229,7 +229,7 @@ def jobs(*words: str) -> list[tuple]:
     def job(config: dict) -> None:
         found.append((config["model"]["name"], config["target"]["name"], config["batch_size"]))
 
-    sweep("run", ["-m", *words], job)
+    hydra_main("run", ["-m", *words], job)
     return found
 
 
@@ -248,7 +248,7 @@ def test_a_sweep_over_names_by_pattern_and_numbers_by_range(experiments):
 
 def test_a_sweep_with_and_without_a_detector(experiments):
     found = []
-    sweep(
+    hydra_main(
         "run",
         ["-m", "experiment=small", "detector=null,mtcnn"],
         lambda config: found.append(config["detector"]),
@@ -273,7 +273,7 @@ def test_a_sweep_over_lists_of_metrics_and_paths_with_blanks(experiments):
         found.append((config["dataset"]["path"], list(config["metric"])))
 
     words = ["dataset=folder", "dataset.path=/a b,/c d", "metric=[landmarks,widerface_ap],verification"]
-    sweep("run", ["-m", *MODEL, *words], job)
+    hydra_main("run", ["-m", *MODEL, *words], job)
     both = [["landmarks", "widerface_ap"], ["verification"]]
     assert found == [(path, metrics) for path in ("/a b", "/c d") for metrics in both]
 

@@ -163,7 +163,7 @@ def test_pipelines_may_be_opened_from_several_threads(tmp_path, images):
 
 
 def test_a_model_that_must_be_told_boxes_asks_for_a_detector():
-    with pytest.raises(ConfigError, match=r"'pipnet_mobilenet_v2' must be told boxes\. .*detector=mtcnn or"):
+    with pytest.raises(ConfigError, match=r"pipnet_mobilenet_v2 must be told boxes\. .*detector=mtcnn or"):
         faceport.pipeline("pipnet_mobilenet_v2", overrides=["model.weights=random"])
 
 

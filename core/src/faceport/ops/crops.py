@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]  # (height, width, 3), RGB
 Floats = NDArray[np.floating[Any]]
 
-# Eyes, nose, mouth corners (viewer's left first) of a face aligned to 112 x 112, https://arxiv.org/abs/1801.07698
+# Eyes, nose, mouth corners (viewer's left first) of a face aligned to 112 x 112,
+# https://arxiv.org/abs/1801.07698
 ARCFACE_POINTS = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]],
     np.float32,

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from faceport.errors import ConfigError, suggest
-from faceport.plugins.index import KINDS, installed, read_yaml
-from faceport.shell.help import VERBS
+from faceport.plugins.index import installed
+from faceport.plugins.kinds import kind_of
+from faceport.shell.offers import Offers, offers, verbs
 
 # Bash splits words at '=' and ':' as well; what stands before the last of them must not be given again.
 BASH = """\
@@ -71,7 +72,6 @@ end
 complete -c faceport -f -a '(__faceport_complete)'
 """
 SHELLS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
-CONFIGURATIONS = Path(__file__).parents[1] / "conf"
 
 
 def script(words: Sequence[str]) -> str:
@@ -90,42 +90,46 @@ def answer(words: Sequence[str]) -> str:
 
 def _candidates(before: Sequence[str], current: str) -> Iterable[str]:
     if not before:
-        return ("--help", "--version") if current.startswith("-") else (*VERBS, "completion")
+        return ("--help", "--version") if current.startswith("-") else (*verbs(), "completion")
     verb, *rest = before
     if verb == "completion":
         return SHELLS
-    if verb not in VERBS:
+    if verb not in verbs():
         return ()
+    offered = offers(verb)
     if current.startswith("-"):
-        return _flags(verb)
-    if verb == "cache":
-        return ("days=",) if rest == ["prune"] else () if rest else ("list", "prune")
-    if verb in ("list", "doctor"):
+        return [*(["-m"] if offered.sweeps else []), *(["--cfg"] if offered.composed else []), "--help"]
+    return [*_plain_words(offered, rest, current), *_overrides(offered, rest, current)]
+
+
+def _plain_words(offered: Offers, before: Sequence[str], current: str) -> list[str]:
+    """List what a plain word may become, as the verb's card says: paths, names of things, or some words."""
+    card = installed().find("verb", offered.verb).card
+    kind = card.get("completes")
+    if not offered.words or not kind:
+        return []
+    if kind == "paths":
+        return _paths(current) if "=" not in current else []
+    if kind == "names":
         return _kinds_and_names(current)
-    return _overrides(verb, rest, current)
-
-
-def _flags(verb: str) -> list[str]:
-    composed = (CONFIGURATIONS / f"{verb}.yaml").is_file()
-    return [*(["-m"] if verb == "run" else []), *(["--cfg"] if composed else []), "--help"]
+    return [] if any("=" not in word for word in before) else [str(word) for word in kind]
 
 
 def _kinds_and_names(current: str) -> list[str]:
     kind, equals, _ = current.partition("=")
     if not equals:
-        return [word for one in KINDS for word in (one, f"{one}=")]
+        return [word for one in installed().shown_kinds() for word in (one, f"{one}=")]
     return [f"{kind}={name}" for name in sorted(installed().choices(kind))]
 
 
-def _overrides(verb: str, before: Sequence[str], current: str) -> list[str]:
+def _overrides(offered: Offers, before: Sequence[str], current: str) -> list[str]:
     """List keys, or behind '=' the names of a group or the values of a switch."""
-    content = read_yaml(CONFIGURATIONS / f"{verb}.yaml")
-    defaults = [item for entry in content["defaults"] if isinstance(entry, dict) for item in entry.items()]
-    groups = {key.replace("/", "."): name for key, name in defaults if " " not in key}
-    options = dict(_flat({key: value for key, value in content.items() if key not in ("defaults", "hydra")}))
+    groups = {group.replace("/", "."): name for group, name in offered.groups.items()}
+    groups |= {"experiment": None} if offered.composed else {}
+    options = {key: value for key, value in offered.options.items() if key != offered.words}
     key, equals, value = current.partition("=")
     if not equals:
-        return [*_keys(current, groups, options, before), *(_paths(current) if verb == "predict" else ())]
+        return _keys(current, groups, options, before)
     if key in groups:
         given = value[: max(value.rfind(","), value.rfind("[")) + 1]  # of a sweep or a list
         left = [name for name in _names(key) if name not in given.strip("[").split(",")]
@@ -133,14 +137,6 @@ def _overrides(verb: str, before: Sequence[str], current: str) -> list[str]:
     group = _group_of(key, groups)
     default = _options(group, groups[group], before).get(key[len(group) + 1 :]) if group else options.get(key)
     return [f"{key}={word}" for word in ("true", "false")] if isinstance(default, bool) else []
-
-
-def _flat(options: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, Any]]:
-    for key, value in options.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{above}{key}.")
-        else:
-            yield f"{above}{key}", value
 
 
 def _keys(
@@ -164,22 +160,20 @@ def _options(group: str, default: Any, before: Sequence[str]) -> dict[str, Any]:
     """Give the options of the names chosen for a group so far, else of its default, else of all names."""
     values = [word.partition("=")[2] for word in before if word.startswith(f"{group}=")] or [default or ""]
     names = values[-1].strip("[]").split(",")
-    kind = _kind(group)
-    known = installed().choices(kind) if kind in KINDS else {}
+    kind = kind_of(group)
+    known = installed().choices(kind)  # of experiments: none
     found = [choice for name, choice in known.items() if name in names] or list(known.values())
-    prefix = "{}.".format if group == "metric" else lambda name: ""
+    prefix = "{}.".format if kind in installed().kinds and installed().kinds[kind].many else lambda name: ""
     return {f"{prefix(choice.name)}{key}": value for choice in found for key, value in choice.options.items()}
 
 
 def _names(group: str) -> list[str]:
     if group == "experiment":
         return sorted(path.stem for path in Path("conf/experiment").glob("*.yaml"))
+    if group == "experiment":
+        return sorted(path.stem for path in Path("conf/experiment").glob("*.yaml"))
     index = installed()
-    return sorted(index.detectors() if group == "detector" else index.choices(_kind(group)))
-
-
-def _kind(group: str) -> str:
-    return "model" if group == "detector" else group.rpartition(".")[2]  # calibration.dataset is a dataset
+    return sorted(index.detectors() if group == "detector" else index.choices(kind_of(group)))
 
 
 def _paths(current: str) -> list[str]:

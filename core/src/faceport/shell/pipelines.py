@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from faceport.engine.engine import Engine
-from faceport.errors import ConfigError, FaceportError
-from faceport.runs.plan import detector_advice, make_plan
-from faceport.shell.compose import compose_config
-from faceport.types import Faces, Image, Sample
+from faceport.errors import FaceportError
+from faceport.plugins.options import checked
+from faceport.runs.options import ArtifactOptions, EngineOptions
+from faceport.runs.plan import make_plan, require_independent
+from faceport.shell.compose import compose_config, compose_offers
+from faceport.shell.offers import Offers
+from faceport.shell.verb import make_verb
+from faceport.types import Faces, Image, Prediction, Sample
+
+
+@dataclass(frozen=True)
+class PipelineOptions(EngineOptions, ArtifactOptions):
+    """Options beside the groups: those of a run that do not concern a dataset."""
+
+
+OFFERS = Offers(
+    "pipeline",
+    {"detector": None, "model": "???", "target": "onnxruntime", "calibration/dataset": None},
+    asdict(PipelineOptions()) | {"calibration": {"samples": 64, "seed": 0}},
+)
 
 
 class Pipeline:
@@ -20,26 +38,23 @@ class Pipeline:
 
     def __init__(self, model: str, detector: str | None, target: str, overrides: Sequence[str]) -> None:
         chosen = [f"model={model}", f"target={target}", *([f"detector={detector}"] if detector else [])]
-        self._plan = make_plan(compose_config("predict", [*chosen, *overrides]))
-        assert self._plan.model is not None
-        if self._plan.model.needs:
-            needed = " and ".join(sorted(self._plan.model.needs))
-            raise ConfigError(f"model '{model}' must be told {needed}. {detector_advice()}")
+        config = compose_offers(OFFERS, [*chosen, *overrides])
+        own = {key: config[key] for key in OFFERS.content}
+        self._plan = make_plan(config, checked(PipelineOptions, own))
+        require_independent(self._plan)
         self.notes = tuple(self._plan.warnings())
         self._built = self._plan.build()
-        self._engine = Engine(self._plan.model, self._built.sessions, self._plan.options.engine)
+        self._engine = Engine(self._plan.model, self._built.sessions, self._plan.settings)
 
     def __call__(self, image: Image) -> Faces:
-        """Find the faces of one RGB uint8 picture (height, width, 3)."""
-        return self._engine.one(Sample("picture", _checked(image)))
+        """Find the faces of one RGB uint8 picture (height, width, 3); callers share batches."""
+        return _faces(self._engine.submit(Sample("picture", _checked(image))).result())
 
     def stream(self, images: Iterable[Image]) -> Iterator[Faces]:
         """Find the faces of many pictures, batched inside, in order, few in memory at once."""
         samples = (Sample(str(number), _checked(image)) for number, image in enumerate(images))
-        for prediction in self._engine.run(samples):
-            if prediction.error:
-                raise FaceportError(prediction.error)
-            yield prediction.faces
+        with closing(self._engine.run(samples)) as predictions:
+            yield from map(_faces, predictions)
 
     @property
     def facts(self) -> dict[str, dict[str, str]]:
@@ -47,7 +62,8 @@ class Pipeline:
         return {name: dict(session.facts) for name, session in self._built.sessions.items()}
 
     def close(self) -> None:
-        """Give the device back."""
+        """Finish what is being looked at and give the device back."""
+        self._engine.close()
         self._built.close()
 
     def __enter__(self) -> Pipeline:
@@ -57,6 +73,12 @@ class Pipeline:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _faces(prediction: Prediction) -> Faces:
+    if prediction.error:
+        raise FaceportError(prediction.error)
+    return prediction.faces
 
 
 def _checked(image: Any) -> Image:
@@ -76,7 +98,7 @@ def pipeline(
 
 
 def run(overrides: Sequence[str]) -> dict[str, Any]:
-    """Do what `faceport run` does and return the record."""
-    from faceport.verbs.run import run as run_verb
-
-    return run_verb(compose_config("run", overrides))
+    """Do what `faceport run` does; give the record as plain data, as its file holds it."""
+    config = compose_config("run", overrides)
+    record: dict[str, Any] = make_verb("run", config).act(config).plain()
+    return record

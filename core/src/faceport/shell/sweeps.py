@@ -1,58 +1,96 @@
-"""Jobs of a sweep: each leaves one line in a journal, whether it worked or not."""
+"""Sweeps: Hydra runs the jobs, each leaves a note in the sweep's folder, the notes lead to the records.
+
+The folder lies below out=, so that jobs on other machines find it where they find everything else.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
 from faceport.errors import FaceportError
-from faceport.runs.folder import record_failure
-from faceport.runs.record import FILE, read_record
-from faceport.verbs.run import run
+from faceport.files import write_atomically
+from faceport.runs.provenance import surroundings
+from faceport.runs.record import FILE, Record
+from faceport.shell.compose import hydra_main
+from faceport.shell.verb import make_verb
+from faceport.verbs.run import WAITING, record_failure
 
-JOURNAL = "FACEPORT_JOURNAL"  # the environment carries it to the processes of a parallel launcher
-
-
-def start_journal() -> Path:
-    """Begin an empty journal that the jobs of this process and its children will find."""
-    handle, name = tempfile.mkstemp(prefix="faceport-sweep-", suffix=".jsonl")
-    os.close(handle)
-    os.environ[JOURNAL] = name
-    return Path(name)
+_folders: list[Path] = []  # of the sweeps that this process began
 
 
-def run_job(config: dict[str, Any]) -> None:
+class Begin(Callback):
+    """Learn from Hydra where a sweep's folder is, once it has composed it."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Note the folder."""
+        _folders.append(Path(config.hydra.sweep.dir))
+
+
+def sweep(verb: str, words: Sequence[str]) -> int:
+    """Run every job; one that fails is recorded, the others go on. Give the exit code."""
+    from faceport.verbs.show.terminal import show_sweep
+
+    _folders.clear()
+    name = time.strftime("%Y%m%d-%H%M%S") + f"-{os.getpid()}"
+    hydra_main(verb, words, lambda config: run_job(verb, config), name)
+    if not _folders:
+        return 0  # Hydra was asked to show something, not to run it
+    records = read_jobs(_folders[-1])
+    show_sweep(records)
+    if not records or any(record.status == "failed" for record in records):
+        return 1
+    return WAITING if any(record.status == "waiting" for record in records) else 0
+
+
+def run_job(verb: str, config: dict[str, Any]) -> None:
     """Run one job; a failure is recorded with its reason and does not stop the others."""
+    note: dict[str, Any]
+    if config.get("fresh") is None:
+        config = {**config, "fresh": False}  # a sweep that is started again runs what is missing
     try:
-        record = run(config, keep_finished=True)
-        line: dict[str, Any] = {"folder": record["folder"], "kept": record.get("kept", False)}
-        print(f"{'kept' if line['kept'] else 'done'}: {record['folder']}", flush=True)
+        made = make_verb(verb, config)
+        record: Record = made.act(config)
+        note = {"folder": record.folder, "kept": record.kept}
+        what = "kept" if record.kept else record.status
+        print(f"{what}: {record.folder}", flush=True)
     except Exception as error:
         if os.environ.get("FACEPORT_DEBUG"):
             raise
-        line = _failed(config, error)
-        print(f"failed: {line['record']['reason']}", flush=True)
-    with Path(os.environ[JOURNAL]).open("a") as journal:
-        journal.write(json.dumps(line, default=str) + "\n")
+        note = _failed(config, error)
+        print(f"failed: {error}", flush=True)
+    job = HydraConfig.get().job
+    place = Path(HydraConfig.get().sweep.dir) / "jobs"
+    write_atomically(place / f"{int(job.num):06}.json", json.dumps(note, default=str) + "\n")
 
 
 def _failed(config: Mapping[str, Any], error: Exception) -> dict[str, Any]:
     try:
-        return {"record": record_failure(config, error)}
+        return {"folder": record_failure(config, error).folder}
     except (FaceportError, OSError):  # a full disk is no reason to lose the reason
-        return {"record": {"status": "failed", "reason": str(error), "config": config}}
+        return {"reason": str(error), "config": config}
 
 
-def read_jobs(journal: Path) -> list[Mapping[str, Any]]:
-    """Read the records of all jobs, in the order in which they ended."""
-    records: list[Mapping[str, Any]] = []
-    for text in journal.read_text().splitlines():
-        line = json.loads(text)
-        record = line.get("record") or read_record(Path(line["folder"]) / FILE) or {}
-        records.append({**record, "folder": line.get("folder"), "kept": line.get("kept", False)})
-    journal.unlink()
-    return records
+def read_jobs(folder: Path) -> list[Record]:
+    """Read the records of all jobs of a sweep, in their order."""
+    notes = [json.loads(path.read_text()) for path in sorted((folder / "jobs").glob("*.json"))]
+    return [_record(note) for note in notes]
+
+
+def _record(note: Mapping[str, Any]) -> Record:
+    if "reason" in note:
+        config = note["config"]
+        return Record("failed", config, str(note["reason"]), **surroundings(config))
+    record = Record.read(Path(note["folder"]) / FILE)
+    if record is None:
+        return Record("failed", {}, f"its record in {note['folder']} is gone")
+    return replace(record, kept=bool(note.get("kept")), folder=note["folder"])

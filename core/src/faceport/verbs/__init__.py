@@ -1,1 +1,20 @@
-"""What the commands do, one file each; none of them knows Hydra."""
+"""What the commands do, one file each. The core's own come through the door that everybody's do."""
+
+from collections.abc import Mapping
+
+from faceport.hooks import hookimpl
+
+
+@hookimpl
+def verbs() -> Mapping[str, str]:
+    """Name the classes of the core's verbs; each is imported when it is called."""
+    return {
+        "cache": "faceport.verbs.cache:Cache",
+        "compile": "faceport.verbs.compile:Compile",
+        "doctor": "faceport.verbs.doctor:Doctor",
+        "export": "faceport.verbs.export:Export",
+        "list": "faceport.verbs.list:List",
+        "merge": "faceport.verbs.merge:Merge",
+        "run": "faceport.verbs.run:Run",
+        "score": "faceport.verbs.score:Score",
+    }

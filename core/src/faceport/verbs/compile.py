@@ -3,26 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from faceport.api import Artifact, Verb
 from faceport.artifacts.builder import require_usable
-from faceport.artifacts.bundle import write_bundle
+from faceport.artifacts.bundle import Bundle, write_bundle
+from faceport.runs.options import CalibratedOptions
 from faceport.runs.plan import make_plan
 
 
-def compile_networks(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Compile every network and write the bundle."""
-    plan = make_plan(config)
-    assert plan.model is not None and plan.target is not None
-    require_usable(plan.target, plan.target_name)
-    builder = plan.builder(plan.first_questions())
-    artifacts = {name: builder.artifact(network) for name, network in plan.model.networks.items()}
-    settled = {**plan.settled(), "target": config["target"]}
-    bundle = write_bundle(Path(plan.options.out), artifacts, settled, plan.warnings())
-    return {
-        "folder": str(bundle.path),
-        "networks": sorted(bundle.networks),
-        "parity": {name: artifact.manifest.get("parity", {}) for name, artifact in artifacts.items()},
-        "notes": list(bundle.notes),
-    }
+@dataclass(frozen=True)
+class CompileOptions(CalibratedOptions):
+    """Options of a compilation beside its groups."""
+
+    out: str = "compiled"
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A bundle, and what lies in it."""
+
+    bundle: Bundle
+    artifacts: Mapping[str, Artifact]
+
+
+class Compile(Verb):
+    """Compile networks into a folder to carry."""
+
+    Options = CompileOptions
+    options: CompileOptions
+
+    def act(self, config: Mapping[str, Any]) -> Compiled:
+        """Compile every network and write the bundle."""
+        plan = make_plan(config, self.options)
+        model = plan.model
+        require_usable(plan.target, plan.target_name)
+        builder = plan.builder(plan.first_questions())
+        artifacts = {name: builder.artifact(network) for name, network in model.networks.items()}
+        settled = {**plan.settled(), "target": config["target"]}
+        return Compiled(write_bundle(Path(self.options.out), artifacts, settled, plan.warnings()), artifacts)
+
+    def show(self, outcome: Compiled) -> int:
+        """Show how far each network is from its reference, and what to do with the folder."""
+        from faceport.verbs.show.terminal import parity_line, show_notes
+
+        for name, artifact in sorted(outcome.artifacts.items()):
+            print(f"{name}: {parity_line(artifact.manifest.get('parity', {}))}")
+        show_notes(outcome.bundle.notes)
+        print(f"run it anywhere with: faceport run artifact={outcome.bundle.path} dataset=...")
+        return 0

@@ -3,67 +3,107 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from faceport.api import Dataset, Verb
 from faceport.data.predictions import FILE as PREDICTIONS
-from faceport.errors import ConfigError
-from faceport.files import digest
+from faceport.data.predictions import read_predictions
+from faceport.errors import ConfigError, FaceportError
 from faceport.progress import progress
+from faceport.runs.folder import run_folder
+from faceport.runs.options import PortionOptions
 from faceport.runs.pairing import Pairing
 from faceport.runs.plan import make_plan
+from faceport.runs.provenance import surroundings
 from faceport.runs.record import FILE as RECORD
-from faceport.runs.record import finish, read_record
-from faceport.runs.reference import truths
-from faceport.verbs.run import official_or_own
+from faceport.runs.record import Record, Samples
+from faceport.runs.scoring import score
+from faceport.types import Prediction
 
 
-def score(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Compute metrics of predictions and write a record."""
-    plan = make_plan(config)
-    if not plan.options.predictions:
-        raise ConfigError(
-            "give predictions=PATH: the folder of a run, a predictions.jsonl, or official files"
+@dataclass(frozen=True)
+class ScoreOptions(PortionOptions):
+    """Options of a scoring beside its groups."""
+
+    predictions: str | None = None
+    out: str = "runs"
+    record: str | None = None
+
+
+class Score(Verb):
+    """Compute metrics of predictions that exist."""
+
+    Options = ScoreOptions
+    options: ScoreOptions
+
+    def act(self, config: Mapping[str, Any]) -> Record:
+        """Score the predictions and write a record."""
+        options = self.options
+        if not options.predictions:
+            raise ConfigError(
+                "give predictions=PATH: the folder of a run, a predictions.jsonl, or official files"
+            )
+        plan = make_plan(config, options)
+        if not plan.metrics:
+            raise ConfigError("nothing to score by: give metric=NAME (see: faceport list metric)")
+        path, started = Path(options.predictions), time.perf_counter()
+        with progress("reading predictions") as shown:
+            predictions = list(shown.over(official_or_own(plan.dataset, path)))
+        pairing = Pairing(plan.samples(), iter(predictions))
+        for _ in pairing:  # to count, before any metric is asked
+            pass
+        if predictions and pairing.missing == plan.count():
+            raise ConfigError(
+                f"none of the {len(predictions)} predictions in {path} is for a picture of this dataset, "
+                f"e.g. '{predictions[0].id}': is it the right dataset and split?"
+            )
+        notes = []
+        if pairing.missing:
+            notes.append(f"{pairing.missing} pictures have no prediction and count as if no face was found")
+        if pairing.unknown:
+            notes.append(f"{pairing.unknown} predictions are for pictures that the dataset does not have")
+        plan = replace(plan, notes=(*plan.notes, *notes))
+        metrics = score(plan, lambda: iter(predictions), record_beside(path))
+        folder = run_folder(config, "score", ["dataset"])
+        record = Record(
+            status="done",
+            config=config,
+            folder=str(folder),
+            samples=Samples(total=plan.count(), predicted=len(predictions), missing=pairing.missing),
+            metrics=metrics,
+            predictions=str(path),
+            settled=plan.settled(),
+            data=dict(plan.dataset.facts()),
+            notes=plan.warnings(),
+            seconds=round(time.perf_counter() - started, 3),
+            **surroundings(config, plan.metrics),
         )
-    if plan.dataset is None or not plan.metrics:
-        raise ConfigError("nothing to score by: give metric=NAME (see: faceport list metric)")
-    path = Path(plan.options.predictions)
-    started = time.perf_counter()
-    with progress("reading predictions") as shown:
-        predictions = []
-        for prediction in official_or_own(plan.dataset, path):
-            predictions.append(prediction)
-            shown.advance()
-    pairing = Pairing(plan.samples(), iter(predictions))
-    for _ in pairing:  # to count, before any metric is asked
-        pass
-    if predictions and pairing.missing == plan.count():
-        raise ConfigError(
-            f"none of the {len(predictions)} predictions in {path} is for a picture of this dataset, e.g. "
-            f"'{predictions[0].id}': is it the right dataset and split?"
-        )
-    if pairing.missing:
-        plan.notes.append(f"{pairing.missing} pictures have no prediction and count as if no face was found")
-    if pairing.unknown:
-        plan.notes.append(f"{pairing.unknown} predictions are for pictures that the dataset does not have")
-    ran = record_beside(path)
-    metrics = {
-        name: {**metric.compute(Pairing(truths(plan, metric), iter(predictions))), **metric.of_run(ran)}
-        for name, metric in plan.metrics.items()
-    }
-    folder = Path(plan.options.out) / f"score-{config['dataset']['name']}-{digest(config)[:8]}"
-    record = {
-        "metrics": metrics,
-        "samples": {"total": plan.count(), "predicted": len(predictions), "missing": pairing.missing},
-        "predictions": str(path),
-        "seconds": round(time.perf_counter() - started, 3),
-    }
-    finish(record, plan, folder)
-    return record | {"folder": str(folder)}
+        record.write(folder / RECORD)
+        if options.record:
+            record.write(Path(options.record))
+        return record
+
+    def show(self, outcome: Record) -> int:
+        """Show the record as tables."""
+        from faceport.verbs.show.terminal import show_run
+
+        show_run(outcome)
+        return 0
 
 
-def record_beside(path: Path) -> Mapping[str, Any]:
-    """Read the record of the run that made the predictions; empty where they come from elsewhere."""
+def official_or_own(dataset: Dataset, path: Path) -> Iterator[Prediction]:
+    """Read predictions: faceport's own file or run folder, or the dataset's official format."""
+    if path.is_dir() and (path / PREDICTIONS).is_file():
+        path = path / PREDICTIONS
+    if not path.exists():
+        raise FaceportError(f"predictions={path} does not exist (looked for at {path.absolute()})")
+    return read_predictions(path) if path.suffix == ".jsonl" else dataset.read_predictions(path)
+
+
+def record_beside(path: Path) -> Record | None:
+    """Read the record of the run that made the predictions; None where they come from elsewhere."""
     folder = path if path.is_dir() else path.parent
-    return (read_record(folder / RECORD) or {}) if path in (folder, folder / PREDICTIONS) else {}
+    return Record.read(folder / RECORD) if path in (folder, folder / PREDICTIONS) else None

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from faceport.runs.record import Record
+
 MOST_NUMBERS = 6  # columns of metrics
 MOST_ROWS = 3  # named by a note
 
@@ -20,18 +22,18 @@ class Summary:
     notes: tuple[str, ...]
 
 
-def summarise(records: Sequence[Mapping[str, Any]]) -> Summary:
+def summarise(records: Sequence[Record]) -> Summary:
     """Make the table of a sweep."""
-    settings = [_flat(record.get("config", {})) for record in records]
+    settings = [_flat(record.config) for record in records]
     keys = sorted({key for setting in settings for key in setting})
     varied = [key for key in keys if len({str(setting.get(key)) for setting in settings}) > 1]
     varied = [key for key in varied if not _explained(key, settings)]
-    numbers = [headline(record.get("metrics", {})) for record in records]
+    numbers = [headline(record.metrics) for record in records]
     shown = list(dict.fromkeys(name for one in numbers for name in one))[:MOST_NUMBERS]
     reasons: dict[str, int] = {}
     rows = []
     for record, setting, found in zip(records, settings, numbers, strict=True):
-        speed = (record.get("timing") or {}).get("samples_per_second")
+        speed = record.timing.samples_per_second
         rows.append(
             (
                 *(str(setting.get(key, "")) for key in varied),
@@ -45,13 +47,13 @@ def summarise(records: Sequence[Mapping[str, Any]]) -> Summary:
     return Summary((*varied, *shown, "per second", "status"), tuple(rows), tuple(reasons), notes)
 
 
-def _notes(records: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> list[str]:
+def _notes(records: Sequence[Record], labels: Sequence[str]) -> list[str]:
     """Gather the notes of all records; those that not every record has name the rows that they are of."""
-    told: dict[str, list[str]] = {}
+    rows_of: dict[str, list[str]] = {}
     for record, label in zip(records, labels, strict=True):
-        for note in dict.fromkeys(record.get("notes", ())):
-            told.setdefault(note, []).append(label)
-    return [note if len(rows) == len(records) else f"{_few(rows)}: {note}" for note, rows in told.items()]
+        for note in dict.fromkeys(record.notes):
+            rows_of.setdefault(note, []).append(label)
+    return [note if len(rows) == len(records) else f"{_few(rows)}: {note}" for note, rows in rows_of.items()]
 
 
 def _few(rows: Sequence[str]) -> str:
@@ -59,9 +61,9 @@ def _few(rows: Sequence[str]) -> str:
     return named if len(rows) <= MOST_ROWS else f"{named} and {len(rows) - MOST_ROWS} more"
 
 
-def protocols(record: Mapping[str, Any]) -> list[str]:
+def protocols(record: Record) -> list[str]:
     """Say by which protocols the numbers of a record were made: of the data, and of each metric."""
-    named = {"data": record.get("data", {}), **record.get("metrics", {})}
+    named = {"data": record.data, **record.metrics}
     return [f"{name} by protocol {part['protocol']}" for name, part in named.items() if "protocol" in part]
 
 
@@ -95,11 +97,11 @@ def number(value: float) -> str:
     return f"{value:.3g}" if 0 < abs(value) < 1e-3 else f"{value:.4f}"
 
 
-def _status(record: Mapping[str, Any], reasons: dict[str, int]) -> str:
-    if record.get("status") == "done":
-        return "kept" if record.get("kept") else "done"
-    mark = reasons.setdefault(str(record.get("reason", "?")), len(reasons) + 1)
-    return f"failed ({mark})"
+def _status(record: Record, reasons: dict[str, int]) -> str:
+    if record.status == "done":
+        return "kept" if record.kept else "done"
+    number = reasons.setdefault(record.reason or "?", len(reasons) + 1)
+    return f"{record.status} ({number})"
 
 
 def _flat(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from faceport.runs.chosen import NAME
+from faceport.runs.folder import NAMED
+from faceport.runs.record import FILE, Record, Timing
 from faceport.verbs.show.summary import is_number, number, summarise
+
+STYLES = {"failed": "red", "waiting": "yellow"}
 
 
 def console(stderr: bool = False) -> Console:
@@ -20,31 +27,31 @@ def console(stderr: bool = False) -> Console:
     return found
 
 
-def show_run(record: Mapping[str, Any]) -> None:
-    """Show the record of a run or of a scoring."""
+def show_run(record: Record) -> None:
+    """Show the record of a run, a scoring or a merge."""
     out = console()
-    config = record["config"]
-    names = [f"{kind}={config[kind]['name']}" for kind in _GROUPS if config.get(kind)]
+    config = record.config
+    names = [f"{group}={config[group][NAME]}" for group in NAMED if config.get(group)]
     out.print(Text(" ".join(names), style="bold"))
-    if "protocol" in record.get("data", {}):
-        out.print(Text(f"data: {record['data']['protocol']}"))
-    if record.get("kept"):
+    if "protocol" in record.data:
+        out.print(Text(f"data: {record.data['protocol']}"))
+    if record.kept:
         out.print("kept from an earlier run (fresh=true runs it again)")
-    _show_metrics(out, record.get("metrics", {}))
-    _show_timing(out, record.get("timing", {}))
+    _show_metrics(out, record.metrics)
+    _show_timing(out, record.timing)
     _show_networks(out, record)
-    samples = record.get("samples", {})
-    if samples.get("resumed"):
-        out.print(f"{samples['resumed']} of {samples['total']} pictures were done before and kept")
-    if samples.get("unreadable"):
-        out.print(f"[yellow]{samples['unreadable']} pictures could not be read:[/]")
-        for why in list(samples["unreadable_named"].values())[:5]:
+    samples = record.samples
+    if samples.resumed:
+        out.print(f"{samples.resumed} of {samples.total} pictures were done before and kept")
+    if samples.unreadable:
+        out.print(f"[yellow]{samples.unreadable} pictures could not be read:[/]")
+        for why in list(samples.unreadable_named.values())[:5]:
             out.print(Text(f"  {why}"))
-    show_notes(record.get("notes", ()))
-    out.print(f"record: {record['folder']}/record.json")
-
-
-_GROUPS = ("model", "detector", "target", "dataset")
+    if record.status == "waiting":
+        out.print(Text(f"waiting: {record.reason}", style="yellow"))
+        out.print("the same command goes on once that is done")
+    show_notes(record.notes)
+    out.print(f"record: {record.folder}/{FILE}")
 
 
 def _show_metrics(out: Console, metrics: Mapping[str, Any]) -> None:
@@ -60,28 +67,27 @@ def _show_metrics(out: Console, metrics: Mapping[str, Any]) -> None:
     out.print(table)
 
 
-def _show_timing(out: Console, timing: Mapping[str, Any]) -> None:
-    if not timing.get("samples"):
+def _show_timing(out: Console, timing: Timing) -> None:
+    if not timing.samples:
         return
     table = Table("stage", "runs", "items", "mean ms", "p50", "p99", box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
-    for stage, values in timing["stages"].items():
+    for stage, values in timing.stages.items():
         times = (f"{values[key]:.2f}" for key in ("mean_ms", "p50_ms", "p99_ms"))
         table.add_row(stage, str(values["count"]), str(values["items"]), *times)
     out.print(table)
-    speed = timing["samples_per_second"]
-    out.print(f"{timing['samples']} pictures in {timing['seconds']:.2f} s, {speed:.1f} per second")
+    speed = f", {timing.samples_per_second:.1f} per second" if timing.samples_per_second else ""
+    out.print(f"{timing.samples} pictures in {timing.seconds:.2f} s{speed}")
 
 
-def _show_networks(out: Console, record: Mapping[str, Any]) -> None:
-    for name, artifact in record.get("artifacts", {}).items():
+def _show_networks(out: Console, record: Record) -> None:
+    for name, artifact in record.artifacts.items():
         ran = artifact["runs_as"]
         how = ", ".join(f"{ran[key]}" for key in ("runtime", "version", "device", "precision") if key in ran)
-        times = (record.get("times_as_fast_as_fp32") or {}).get(name)
+        times = record.times_as_fast_as_fp32.get(name)
         speed = f", {times:.2f} times as fast as fp32" if times else ""
-        parity = record.get("parity", {}).get(name, {})
-        out.print(Text(f"{name}: {how}{speed}; {parity_line(parity)}"))
+        out.print(Text(f"{name}: {how}{speed}; {parity_line(record.parity.get(name, {}))}"))
 
 
 def parity_line(parity: Mapping[str, Any]) -> str:
@@ -101,14 +107,23 @@ def show_notes(notes: Sequence[str]) -> None:
         console().print(Text(f"note: {note}", style="yellow"))
 
 
-def show_sweep(records: Sequence[Mapping[str, Any]]) -> None:
+def show_pictures(pictures: int, folder: Path, unreadable: Mapping[str, str], notes: Sequence[str]) -> int:
+    """Say what became of pictures that were written; give the exit code."""
+    for why in unreadable.values():
+        print(f"not read: {why}", file=sys.stderr)
+    show_notes(notes)
+    print(f"{pictures} pictures: {folder}")
+    return 1 if unreadable and not pictures else 0
+
+
+def show_sweep(records: Sequence[Record]) -> None:
     """Show a table of all jobs of a sweep: what differs between them, and what came out."""
     out = console()
     found = summarise(records)
     table = Table(*found.columns, box=None, pad_edge=False)
     for row in found.rows:
         *cells, status = row
-        table.add_row(*cells, Text(status, style="red" if status.startswith("failed") else "green"))
+        table.add_row(*cells, Text(status, style=STYLES.get(status.partition(" ")[0], "green")))
     out.print(table)
     for mark, reason in enumerate(found.reasons, 1):
         out.print(Text(f"({mark}) {reason}", style="red"))

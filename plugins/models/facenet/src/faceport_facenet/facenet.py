@@ -79,9 +79,9 @@ class FaceNet(SingleNetworkModel):
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
         if self.options.classify:
-            self.provides = frozenset({"identities"})  # type: ignore[misc]
+            self.provides = frozenset({"identities"})
         if self.options.align:
-            self.needs = frozenset({"points"})  # type: ignore[misc]
+            self.needs = frozenset({"points"})
 
     @cached_property
     def network(self) -> Network:

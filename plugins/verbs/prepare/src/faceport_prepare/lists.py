@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from faceport.data.crops import stem
 from faceport.files import write_atomically
 from faceport.ops.landmarks import neighbours
-from faceport.runs.plan import RunOptions
 from faceport.types import Prediction
 
 
@@ -26,7 +25,7 @@ class Row(NamedTuple):
 
 
 def write_lists(
-    folder: Path, name: str, options: RunOptions, prepared: Iterable[Prediction]
+    folder: Path, name: str, most_neighbours: int, npz: bool, prepared: Iterable[Prediction]
 ) -> dict[str, str]:
     """Write every list that fits what was prepared; give their names and what each holds."""
     rows = [row for prediction in prepared for row in rows_of(prediction)]
@@ -51,10 +50,10 @@ def write_lists(
             write(
                 "meanface.txt", [" ".join(f"{value:.9g}" for value in mean.ravel())], f"of {len(rows)} faces"
             )
-            nearest = neighbours(mean, min(options.neighbours, len(mean) - 1))
+            nearest = neighbours(mean, min(most_neighbours, len(mean) - 1))
             lines = [" ".join(map(str, row)) for row in nearest.tolist()]
             write("neighbours.txt", lines, f"the {nearest.shape[1]} nearest of each landmark")
-    if "npz" in options.files:
+    if npz:
         paths = [str((folder / f"npz_{name}" / f"{stem(row.name)}.npz").absolute()) for row in rows]
         write(f"npz_{name}.txt", sorted(paths), f"{len(paths)} paths")
     for tensor in sorted((folder / f"bin_{name}").glob("*/")):

@@ -6,103 +6,131 @@ import io
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from faceport.api import Dataset, Model, Network, Steps
+from faceport.api import Model, Verb
 from faceport.data.crops import crops_of, grown, stem
 from faceport.data.pictures import encode
 from faceport.data.predictions import PredictionFile, read_predictions
-from faceport.engine.engine import Engine
+from faceport.engine.engine import map_samples
+from faceport.engine.flow import Settings
 from faceport.errors import ConfigError, FaceportError, suggest
-from faceport.files import digest, disk_errors, write_atomically
+from faceport.files import disk_errors, write_atomically
 from faceport.ops.crops import cut
 from faceport.progress import progress
+from faceport.runs.folder import is_marked, mark, write_mark
+from faceport.runs.options import PortionOptions, at_least_one
 from faceport.runs.plan import Plan, make_plan
-from faceport.types import Array, Call, Crops, Faces, Image, Sample
-from faceport.verbs.prepared_lists import write_lists
+from faceport.types import Array, Call, Crops, Faces, Image, Prediction, Sample
+from faceport.verbs.show.terminal import show_pictures
+from faceport_prepare.lists import write_lists
 
 JOURNAL = "prepared.jsonl"  # a line for each picture that is done: files, regions, landmarks within them
-STATE = "fingerprint.txt"
-KINDS = ("pictures", "npz", "bin")
+FILES = ("pictures", "npz", "bin")
 VOLATILE = ("out", "workers", "in_flight", "strict")  # options that change no file
 
 
-def prepare(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Write everything that was asked for, or go on where an earlier call stopped."""
-    plan = make_plan(config)
-    assert plan.dataset is not None
-    check_options(plan)
-    folder = Path(plan.options.out)
-    with disk_errors(folder):
-        claim(folder, plan)
-        with PredictionFile(folder / JOURNAL) as file:
-            cutter = Cutter(plan, folder)
-            todo = file.without_done(plan.samples())
-            with progress(f"preparing {plan.config['dataset']['name']}", plan.count()) as shown:
-                shown.advance(file.count)
-                for prediction in Engine(cutter, {}, plan.options.engine).run(todo):
-                    file.write(prediction)
-                    shown.advance()
-            lists = write_lists(folder, cutter.name, plan.options, read_predictions(folder / JOURNAL))
-    return {
-        "folder": str(folder),
-        "pictures": file.count - file.failures,
-        "unreadable": file.named,
-        "lists": lists,
-        "notes": plan.notes,
-    }
+@dataclass(frozen=True)
+class PrepareOptions(PortionOptions):
+    """Options beside the groups."""
 
+    files: list[str] = field(default_factory=lambda: ["pictures"])
+    crop: bool | None = None
+    size: int = 256
+    scale: float | None = None
+    neighbours: int = 10
+    name: str | None = None
+    workers: int | None = None
+    in_flight: int | None = None
+    strict: bool = False
+    out: str = "prepared"
 
-def check_options(plan: Plan) -> None:
-    """Refuse what cannot be written."""
-    files = plan.options.files
-    for kind in files:
-        if kind not in KINDS:
-            raise ConfigError(f"files={kind} cannot be written. {suggest(kind, KINDS)}")
-    if ("bin" in files) != (plan.model is not None):
-        raise ConfigError(
-            "files=bin writes what a model is fed, so both belong together: files=bin model=NAME"
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least_one(
+            size=self.size, neighbours=self.neighbours, workers=self.workers, in_flight=self.in_flight
         )
+        for kind in self.files:
+            if kind not in FILES:
+                raise ValueError(f"files={kind} cannot be written. {suggest(kind, FILES)}")
+
+    @property
+    def settings(self) -> Settings:
+        """As the engine wants them."""
+        return Settings(workers=self.workers, in_flight=self.in_flight, strict=self.strict)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What was written, and where."""
+
+    folder: Path
+    pictures: int
+    unreadable: Mapping[str, str]
+    lists: Mapping[str, str]  # file -> what it holds
+    notes: tuple[str, ...]
+
+
+class Prepare(Verb):
+    """Write a dataset as others want it."""
+
+    Options = PrepareOptions
+    options: PrepareOptions
+
+    def act(self, config: Mapping[str, Any]) -> Prepared:
+        """Write everything that was asked for, or go on where an earlier call stopped."""
+        options, folder = self.options, Path(self.options.out)
+        plan = make_plan(config, options)
+        if ("bin" in options.files) != ("model" in plan.parts):
+            raise ConfigError(
+                "files=bin writes what a model is fed, so both belong together: files=bin model=NAME"
+            )
+        with disk_errors(folder):
+            claim(folder, plan)
+            with PredictionFile(folder / JOURNAL) as file:
+                cutter = Cutter(plan, options, folder)
+                todo = file.without_done(plan.samples())
+                with progress(f"preparing {plan.config['dataset']['name']}", plan.count()) as shown:
+                    shown.advance(file.count)
+                    for outcome in shown.over(map_samples(cutter.write, todo, options.settings)):
+                        file.write(Prediction(outcome.id, outcome.value or Faces(), outcome.error))
+                rows = read_predictions(folder / JOURNAL)
+                lists = write_lists(folder, cutter.name, options.neighbours, "npz" in options.files, rows)
+        return Prepared(folder, file.count - file.failures, file.named, lists, tuple(plan.warnings()))
+
+    def show(self, outcome: Prepared) -> int:
+        """Say what each list holds, and what became of the pictures."""
+        for name, what in outcome.lists.items():
+            print(f"{name}: {what}")
+        return show_pictures(outcome.pictures, outcome.folder, outcome.unreadable, outcome.notes)
 
 
 def claim(folder: Path, plan: Plan) -> None:
     """Take a folder that is new, or was begun with the same options on the same data."""
-    assert plan.dataset is not None
     stable = {key: value for key, value in plan.config.items() if key not in VOLATILE}
-    mark = digest([version("faceport"), stable, dict(plan.dataset.facts())])
-    state = folder / STATE
-    if (folder / JOURNAL).is_file() and (not state.is_file() or state.read_text() != mark):
+    content = mark([stable, dict(plan.dataset.facts())])
+    if (folder / JOURNAL).is_file() and not is_marked(folder, content):
         raise ConfigError(f"{folder} holds what was prepared from other data or options: choose another out=")
-    write_atomically(state, mark)
+    write_mark(folder, content)
     for left in folder.rglob(".*.????????"):  # by a process that was killed
         left.unlink(missing_ok=True)
 
 
-class Cutter(Model):
-    """Write the files of each picture: a model without networks, so that the engine does all the rest."""
+class Cutter:
+    """Write the files of each picture."""
 
-    networks: Mapping[str, Network] = {}
-
-    def __init__(self, plan: Plan, folder: Path) -> None:
-        super().__init__()
-        assert plan.dataset is not None
-        self.plan, self.options, self.folder = plan, plan.options, folder
-        self.dataset: Dataset = plan.dataset
-        self.name = plan.options.name or self.dataset.split
-        cropped = plan.options.crop
-        self.cropped = "landmarks" in self.dataset.truth if cropped is None else cropped
-        self.feeder = Feeder(plan.model, folder / f"bin_{self.name}") if plan.model else None
+    def __init__(self, plan: Plan, options: PrepareOptions, folder: Path) -> None:
+        self.plan, self.options, self.folder = plan, options, folder
+        self.dataset = plan.dataset
+        self.name = options.name or self.dataset.split
+        self.cropped = "landmarks" in self.dataset.truth if options.crop is None else options.crop
+        self.feeder = Feeder(plan.model, folder / f"bin_{self.name}") if "model" in plan.parts else None
         self._owners: dict[str, str] = {}  # file -> sample
         self._lock = threading.Lock()
-
-    def predict(self, sample: Sample) -> Steps:
-        """Write the files of one picture, asking for nothing."""
-        yield from ()
-        return self.write(sample)
 
     def write(self, sample: Sample) -> Faces:
         """Write the files of one picture; say what the crops show and where the landmarks lie in them."""

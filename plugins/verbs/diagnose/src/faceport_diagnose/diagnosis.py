@@ -1,48 +1,25 @@
-"""Tell which node of a network a target gets wrong."""
+"""What a diagnosis brought, as a value, a table and a picture."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
-from faceport.artifacts.builder import require_usable
-from faceport.files import write_atomically
-from faceport.progress import progress
-from faceport.runs.plan import make_plan
-from faceport.study.diagnose import NodeReport, departs, examine, require_onnx
-
-TABLE, PICTURE = "nodes.csv", "nodes.png"
+from faceport.study.diagnose import NodeReport
 
 
-def diagnose_model(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Examine every network of a model on a target; write a table and, where matplotlib is, a picture."""
-    plan = make_plan(config)
-    assert plan.model is not None and plan.target is not None
-    require_onnx(plan.target_name)
-    require_usable(plan.target, plan.target_name)
-    builder = plan.builder(plan.first_questions())
-    precision = plan.target.precision
-    reports: list[NodeReport] = []
-    first: dict[str, NodeReport | None] = {}
-    with progress("diagnosing", len(plan.model.networks)) as shown:
-        for name, found in examine(plan, builder):
-            first[name] = departs(found, precision)
-            reports += found
-            shown.advance()
-    out = Path(plan.options.out)
-    write_atomically(out / TABLE, table(reports))
-    drawn = draw(reports, out / PICTURE)
-    return {
-        "reports": reports,
-        "first": first,
-        "precision": precision,
-        "files": [str(out / TABLE), *([str(out / PICTURE)] if drawn else [])],
-        "notes": plan.warnings(),
-    }
+@dataclass(frozen=True, eq=False)
+class Diagnosis:
+    """Every node of every network, and the first of each that departs from the reference."""
+
+    reports: Sequence[NodeReport]
+    first: Mapping[str, NodeReport | None]  # by network
+    precision: str
+    files: Sequence[Path]
+    notes: Sequence[str]
 
 
 def table(reports: Sequence[NodeReport]) -> str:

@@ -1,1 +1,0 @@
-"""Primary configurations of the verbs."""

@@ -1,0 +1,65 @@
+"""What a verb takes on the command line, read from its YAML alone: groups, options, plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from faceport.errors import ConfigError, suggest
+from faceport.plugins.index import Choice, installed
+
+
+@dataclass(frozen=True)
+class Offers:
+    """The command line of one verb."""
+
+    verb: str
+    groups: Mapping[str, Any]  # with the names chosen by default; "???": somebody must choose
+    content: Mapping[str, Any]  # options with their defaults, nested
+    words: str = ""  # the option that takes words that are no KEY=VALUE; empty: there are none
+    sweeps: bool = False  # whether -m runs every combination
+
+    @cached_property
+    def options(self) -> dict[str, Any]:
+        """Options with their defaults, by dotted keys."""
+        return dict(_flat(self.content))
+
+    @property
+    def composed(self) -> bool:
+        """Tell whether Hydra composes its configuration, or its options are all there is."""
+        return bool(self.groups)
+
+    def group_of(self, key: str) -> str:
+        """Find the group whose option a dotted key is; empty for none."""
+        dotted = {group: group.replace("/", ".") for group in self.groups}
+        owners = [group for group, name in dotted.items() if key.startswith(f"{name}.")]
+        return max(owners, key=len, default="")
+
+
+def verbs() -> dict[str, Choice]:
+    """List the verbs in the order in which help shows them: the core's, then the others by name."""
+    found = installed().choices("verb")
+    return dict(sorted(found.items(), key=lambda item: (item[1].card.get("order", 1000), item[0])))
+
+
+def offers(verb: str) -> Offers:
+    """Read what a verb takes, or say which verbs there are."""
+    choices = installed().choices("verb")
+    if verb not in choices:
+        if any(one.kind == "verb" and one.name == verb for p in installed().plugins for one in p.choices):
+            installed().find("verb", verb)  # says what is wrong with its plugin
+        raise ConfigError(f"there is no command '{verb}'. {suggest(verb, choices)}")
+    choice = choices[verb]
+    groups = dict(item for entry in choice.choices for item in entry.items())
+    card = choice.card
+    return Offers(verb, groups, choice.options, str(card.get("words", "")), bool(card.get("sweep")))
+
+
+def _flat(options: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in options.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
