@@ -15,8 +15,7 @@ import faceport
 from faceport.data.pictures import write_picture
 from faceport.data.predictions import FILE, PredictionFile
 from faceport.engine.engine import Engine
-from faceport.runs.plan import make_plan
-from faceport.shell.compose import compose_config
+from faceport.shell.pipelines import plan_of
 
 DIFFERENT = 25  # pictures that are drawn; the others are links to them
 SIDE = 640  # pixels
@@ -50,10 +49,9 @@ def main() -> None:
         fill(Path(name) / "pictures", asked.pictures)
         words = ["model=retinaface_mobilenet", "model.weights=random", "model.size=64", "batch_size=4"]
         words += ["dataset=folder", f"dataset.path={name}/pictures"]
-        plan = make_plan(compose_config("run", words))
-        assert plan.model is not None
+        plan = plan_of(words)
         sessions = plan.build(plan.questions()).sessions
-        engine = Engine(plan.model, sessions, plan.options.engine)
+        engine = Engine(plan.model, sessions, plan.settings)
         first = 0.0
         with PredictionFile(Path(name) / FILE) as file:
             for prediction in engine.run(plan.questions()):

@@ -29,8 +29,7 @@ from faceport.api import Model, Network, Session, Steps
 from faceport.data.pictures import write_picture
 from faceport.data.predictions import PredictionFile
 from faceport.engine.engine import Engine
-from faceport.runs.plan import make_plan
-from faceport.shell.compose import compose_config
+from faceport.shell.pipelines import plan_of
 from faceport.types import Sample, Tensors
 
 RETINAFACE = ("model=retinaface_mobilenet", "model.weights=random", "model.size=640", "model.confidence=0.5")
@@ -128,13 +127,12 @@ def measure(target: str, folder: Path, words: Sequence[str], pictures: int, repe
     """Give the medians of the shares on one target."""
     first = words if any(word.startswith("model=") for word in words) else [*RETINAFACE, *words]
     config = ["dataset=folder", f"dataset.path={folder}", f"target={target}", *first]
-    plan = make_plan(compose_config("run", config))
-    assert plan.model is not None
+    plan = plan_of(config)
     model, sessions = plan.model, plan.build(plan.questions()).sessions
 
     def run(meter: Meter) -> None:
         opened = {network: MeteredSession(session, meter) for network, session in sessions.items()}
-        engine = Engine(MeteredModel(model, meter), opened, plan.options.engine)
+        engine = Engine(MeteredModel(model, meter), opened, plan.settings)
         endless = chain.from_iterable(plan.questions() for _ in count())
         samples = (metered(sample, meter) for sample in islice(endless, pictures))
         with PredictionFile(folder.parent / "predictions.jsonl", fresh=True) as file:

@@ -15,7 +15,7 @@ from faceport.data.pictures import write_picture
 from faceport.errors import MissingError
 from faceport.networks.weights import checkpoint
 from faceport.plugins.loading import create
-from faceport.runs.record import read_record
+from faceport.runs.record import Record
 from faceport.verbs.show.summary import markdown, summarise
 
 OUT = Path("demo")
@@ -58,7 +58,7 @@ def drawn_pictures() -> str:
 
 def table(folder: str) -> str:
     """Make a table of the records below a folder of results."""
-    records = [read_record(path) for path in sorted(OUT.glob(f"{folder}/*/record.json"))]
+    records = [Record.read(path) for path in sorted(OUT.glob(f"{folder}/*/record.json"))]
     return markdown(summarise([record for record in records if record]))
 
 

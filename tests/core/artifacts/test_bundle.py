@@ -12,8 +12,9 @@ from faceport.artifacts.store import MANIFEST, write_manifest
 from faceport.errors import ConfigError, FaceportError, MissingError
 from faceport.networks.modules import load_module
 from faceport.shell.compose import compose_config
+from faceport.shell.pipelines import plan_of
 from tests.core.toys import Doubling, TwoStages
-from tests.plans import act, plan_of
+from tests.plans import act
 
 CONFIG = {"model": {"name": "two_stages"}, "target": {"name": "toy", "threads": 2}}
 
@@ -168,7 +169,7 @@ def compiled(tmp_path_factory) -> Path:
 def test_anchors_are_settled_and_their_doubt_is_carried(compiled):
     bundle = read_bundle(compiled)
     assert bundle.config["model"]["anchors"] == [[16, 32], [64, 128], [256, 512]]
-    plan = plan_of("predict", [f"artifact={compiled}"])
+    plan = plan_of([f"artifact={compiled}"], "predict")
     assert plan.model.anchors == [[16, 32], [64, 128], [256, 512]]
     (note,) = plan.warnings()
     assert "own.pth is unknown, so its anchors are taken to be [[16, 32], [64, 128], [256, 512]]" in note
@@ -185,14 +186,14 @@ def test_a_bundle_brings_its_options_and_the_user_may_change_them(compiled):
 
 
 def test_a_bundle_is_opened_without_the_weights(compiled):
-    built = plan_of("predict", [f"artifact={compiled}"]).build()
+    built = plan_of([f"artifact={compiled}"], "predict").build()
     (session,) = built.sessions.values()
     assert session.facts["runtime"] == "torch"
     built.close()
 
 
 def test_a_bundle_is_not_opened_with_another_target(compiled):
-    plan = plan_of("predict", [f"artifact={compiled}", "target=onnxruntime"])
+    plan = plan_of([f"artifact={compiled}", "target=onnxruntime"], "predict")
     with pytest.raises(ConfigError, match="compiled for target=torch, not for target=onnxruntime"):
         plan.build()
 
@@ -207,7 +208,7 @@ def test_a_bundle_is_not_opened_with_another_target(compiled):
 )
 def test_a_bundle_is_not_opened_as_something_else(compiled, word, sentence):
     words = ["model.weights=random"] if word.startswith("model=") else []
-    plan = plan_of("predict", [f"artifact={compiled}", word, *words])
+    plan = plan_of([f"artifact={compiled}", word, *words], "predict")
     with pytest.raises(ConfigError, match=sentence):
         plan.build()
 

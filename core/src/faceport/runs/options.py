@@ -52,7 +52,7 @@ class PortionOptions:
     @property
     def fraction(self) -> tuple[int, int]:
         """Which part of how many."""
-        first, slash, second = (self.part or "1/1").partition("/")
+        first, slash, second = ("1/1" if self.part is None else self.part).partition("/")
         if not (slash and first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second)):
             raise ValueError(f"part is {self.part!r}, it must be NUMBER/PARTS, e.g. 3/16")
         return int(first), int(second)

@@ -14,7 +14,7 @@ from faceport.engine.engine import Engine
 from faceport.errors import FaceportError
 from faceport.plugins.options import checked
 from faceport.runs.options import ArtifactOptions, EngineOptions
-from faceport.runs.plan import make_plan, require_independent
+from faceport.runs.plan import Plan, make_plan, require_independent
 from faceport.shell.compose import compose_config, compose_offers
 from faceport.shell.offers import Offers
 from faceport.shell.verb import make_verb
@@ -95,6 +95,12 @@ def pipeline(
 ) -> Pipeline:
     """Open a model, with a detector in front of it if need be, on a target."""
     return Pipeline(model, detector, target, overrides)
+
+
+def plan_of(overrides: Sequence[str], verb: str = "run") -> Plan:
+    """Make the plan that a verb works on, for programs that drive it themselves."""
+    config = compose_config(verb, overrides)
+    return make_plan(config, make_verb(verb, config).options)
 
 
 def run(overrides: Sequence[str]) -> dict[str, Any]:

@@ -1,0 +1,76 @@
+"""Records: written, read, merged; what is none is named."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from faceport.errors import FaceportError
+from faceport.runs.record import FORMAT, Record, RecordError, Samples, Timing, merge
+
+WHOLE = Record(
+    status="done",
+    config={"model": {"name": "toy"}},
+    folder="runs/toy",
+    samples=Samples(total=5, predicted=4, unreadable=1, unreadable_named={"x.jpg": "empty"}),
+    timing=Timing(
+        5,
+        2.0,
+        2.5,
+        {"decode": {"count": 5, "items": 5, "total_s": 1.0, "mean_ms": 200.0, "buckets": {"3": 4, "7": 1}}},
+    ),
+    metrics={"landmarks": {"nme": 0.05}},
+    notes=["random weights"],
+)
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    path = tmp_path / "deep" / "record.json"
+    WHOLE.write(path)
+    again = Record.read(path)
+    assert again is not None and again.written
+    assert replace(again, written="").plain() == WHOLE.plain()
+    assert json.loads(path.read_text())["format"] == FORMAT
+
+
+def test_there_may_be_none(tmp_path):
+    assert Record.read(tmp_path / "record.json") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda c: c.pop("format"), "is no record of faceport"),
+        (lambda c: c.update(format=1), "is a record of format 1, this faceport reads format 2"),
+        (lambda c: c.update(status="fine"), "status is 'fine', it must be one of done, failed, waiting"),
+        (lambda c: c.update(metrics=[]), r"'metrics' is \[\], it must be a mapping"),
+        (lambda c: c.update(notes="one"), "'notes' is 'one', it must be a list"),
+        (lambda c: c.update(extra=1), "has a field 'extra', which no record has"),
+        (lambda c: c["samples"].update(total="5"), "samples: 'total' is '5', it must be a whole number"),
+        (lambda c: c.update(timing=3), "timing must be a mapping, not 3"),
+    ],
+)
+def test_what_is_no_record_is_named(change, sentence, tmp_path):
+    content = WHOLE.plain()
+    change(content)
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(RecordError, match=sentence) as raised:
+        Record.read(path)
+    assert str(path) in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1", "null", "[]", '"x"', "[" * 100_000])
+def test_half_a_record_is_none(text, tmp_path):
+    path = tmp_path / "record.json"
+    path.write_text(text)
+    with pytest.raises(FaceportError, match=r"record\.json"):
+        Record.read(path)
+
+
+def test_counts_and_times_of_parts_add_up():
+    samples, timing = merge([WHOLE, replace(WHOLE, samples=Samples(total=3, predicted=3))])
+    assert samples == Samples(8, 7, 0, 0, 1, {"x.jpg": "empty"})
+    assert (timing.samples, timing.seconds, timing.samples_per_second) == (10, 4.0, 2.5)
+    assert timing.stages["decode"]["count"] == 10
+    assert timing.stages["decode"]["buckets"] == {"3": 8, "7": 2}
