@@ -275,6 +275,13 @@ def test_files_are_short():
     assert not long
 
 
+def test_the_kernel_is_one_sitting():
+    rooms = [path for path in modules().values() if path.parent.name in ("plugins", "engine")]
+    flat = [ROOT / f"core/src/faceport/{name}.py" for name in ("errors", "types", "api", "hooks", "verb")]
+    kernel = [*flat, *(path for path in rooms if "faceport" in path.parts and path.stem != "health")]
+    assert sum(bool(line.strip()) for path in kernel for line in path.read_text().splitlines()) < 2000
+
+
 def test_files_say_what_they_hold():
     vague = ("utils", "util", "helpers", "common", "misc")
     assert not [path for path in sources() if path.stem in vague]
