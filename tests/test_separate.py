@@ -1,6 +1,6 @@
-"""Wheels of the core, one model and one target run elsewhere what was compiled here.
+"""Wheels of the core, one model, one target and one verb run elsewhere what was compiled here.
 
-Elsewhere is an environment of its own, offline: the three wheels installed by pip, and links to exactly the
+Elsewhere is an environment of its own, offline: the four wheels installed by pip, and links to exactly the
 packages that their metadata asks for, found in the environment of the tests. So it has no torch, and nothing
 leads back to this repository.
 """
@@ -26,8 +26,8 @@ from faceport.networks.modules import load_module
 from tests.cli import faceport
 from tests.conftest import ROOT
 
-PROJECTS = ("core", "plugins/models/retinaface", "plugins/targets/onnxruntime")
-WANTED = ("faceport", "faceport-retinaface", "faceport-onnxruntime[cpu]")
+PROJECTS = ("core", "plugins/models/retinaface", "plugins/targets/onnxruntime", "plugins/verbs/predict")
+WANTED = ("faceport", "faceport-retinaface", "faceport-onnxruntime[cpu]", "faceport-predict")
 LITTER = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
 MODEL = ["model=retinaface_mobilenet", "model.size=160", "model.confidence=0.01"]  # random weights score low
 
@@ -66,7 +66,7 @@ def link(name: str, site: Path) -> None:
 
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory) -> Path:
-    """An environment with three wheels of ours, what they require, and nothing else."""
+    """An environment with four wheels of ours, what they require, and nothing else."""
     folder = tmp_path_factory.mktemp("elsewhere")
     for project in PROJECTS:
         shutil.copytree(ROOT / project, folder / "sources" / project, ignore=LITTER)
@@ -111,7 +111,7 @@ def photo(tmp_path_factory) -> Path:
     return path
 
 
-def test_the_other_environment_has_three_wheels_and_what_they_require(elsewhere, tmp_path):
+def test_the_other_environment_has_four_wheels_and_what_they_require(elsewhere, tmp_path):
     code = """
 import importlib.util, json, sys
 from importlib.metadata import distributions
@@ -125,14 +125,14 @@ print(json.dumps({
 """
     tools = ["torch", "safetensors", "onnxscript", "pytest"]
     seen = json.loads(there(elsewhere, "-c", code, *tools, folder=tmp_path, program="python"))
-    assert seen["ours"] == ["faceport", "faceport-onnxruntime", "faceport-retinaface"]
+    assert seen["ours"] == ["faceport", "faceport-onnxruntime", "faceport-predict", "faceport-retinaface"]
     assert seen["absent"] == tools
     assert not [path for path in seen["path"] if Path(path).is_relative_to(ROOT)]
     assert all(Path(file).is_relative_to(elsewhere) for file in seen["files"])
     listed = there(elsewhere, "list", folder=tmp_path)
     assert "broken" not in listed
     assert "dataset: none installed" in listed
-    assert there(elsewhere, "doctor", folder=tmp_path).count("ok ") == 2
+    assert there(elsewhere, "doctor", folder=tmp_path).count("ok ") == 4
 
 
 def test_what_was_compiled_here_predicts_the_same_there(elsewhere, photo, tmp_path):

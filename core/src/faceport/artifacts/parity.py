@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,8 @@ from faceport.artifacts.trials import Trials
 from faceport.errors import FaceportError, MissingError
 from faceport.networks.parity import compare_calls, worst
 from faceport.networks.reference import reference_session
-from faceport.targets.precision import allowed_error
+
+NONSENSE = 3.0  # dB; below it half of what comes out is noise
 
 
 def measure_parity(network: Network, session: Session, trials: Trials, target_name: str) -> dict[str, Any]:
@@ -34,13 +36,39 @@ def measure_parity(network: Network, session: Session, trials: Trials, target_na
 def accept(
     network: Network, parity: Mapping[str, Any], target: Target, target_name: str, tolerance: float
 ) -> None:
-    """Refuse a compiled network that is too far from the reference."""
-    if "skipped" in parity:
+    """Refuse a compiled network that is too far from the reference.
+
+    fp32 is held to a tolerance; what a lower precision costs is what a run is there to measure, so only
+    nonsense is refused, unless target.tolerance asks for more.
+    """
+    if "skipped" in parity or math.isinf(tolerance):
+        return
+    given = target.knobs.tolerance
+    if target.precision != "fp32" and given is None:
+        _refuse_nonsense(network, parity["outputs"], target, target_name)
         return
     output, error = worst(parity["outputs"])
-    allowed = allowed_error(target, tolerance)
+    allowed = tolerance if given is None else given
     if not error <= allowed:
         raise FaceportError(
             f"{target_name} runs network '{network.name}' too far from the reference: output "
-            f"'{output}' is off by {error:.2g} of its spread, allowed is {allowed:g} (target.tolerance)"
+            f"'{output}' is off by {error:.2g} of its spread, allowed is {allowed:g} "
+            f"({'tolerance' if given is None else 'target.tolerance'})"
+        )
+
+
+def _refuse_nonsense(
+    network: Network, outputs: Mapping[str, Mapping[str, float]], target: Target, target_name: str
+) -> None:
+    for name, values in outputs.items():
+        snr, varies = values["snr_db"], values.get("varies", 1.0)
+        if snr >= NONSENSE and varies:
+            continue
+        what = f"has a signal-to-noise ratio of {snr:.1f} dB" if varies else "never changes"
+        precision = target.precision
+        raise FaceportError(
+            f"{target_name} makes nonsense of network '{network.name}' in {precision}: output '{name}' "
+            f"{what}. See which node does it: faceport diagnose model=... target={target_name} "
+            f"target.precision={precision}; keep the worst nodes in float by itself: "
+            "target.accuracy_budget=0.01; or see the numbers all the same: target.tolerance=inf"
         )

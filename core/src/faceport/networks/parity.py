@@ -25,6 +25,7 @@ def compare(reference: Array, found: Array) -> dict[str, float]:
         "max_rel": largest / spread,
         "cosine": float(a @ b) / norms if norms else 1.0,
         "snr_db": float(10 * np.log10(power / noise)) if noise and power else 200.0,
+        "varies": float(bool(b.std()) or not a.std()),  # 0: constant where the reference is not
     }
 
 

@@ -28,6 +28,7 @@ def run_folder(config: Mapping[str, Any], prefix: str = "", groups: Iterable[str
 
 def run_mark(plan: Plan) -> str:
     """Hash what predictions depend on beyond the configuration: weights, code, runtimes, data."""
+    data = _data(plan)  # first: data that are not there are known before weights are fetched
     if plan.bundle:
         folders = [plan.bundle.path / folder for folder in plan.bundle.networks.values()]
         entries = [read_entry(folder, "artifact") for folder in folders]
@@ -35,7 +36,7 @@ def run_mark(plan: Plan) -> str:
     else:
         networks = [network_recipe(network, plan.model) for network in plan.model.networks.values()]
     target = target_recipe(plan.target, plan.target_name)
-    return mark([networks, model_recipe(plan.model), target, version_facts(plan.config), _data(plan)])
+    return mark([networks, model_recipe(plan.model), target, version_facts(plan.config), data])
 
 
 def reference_mark(plan: Plan) -> str:

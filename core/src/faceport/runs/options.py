@@ -69,6 +69,18 @@ class PortionOptions:
 
 
 @dataclass(frozen=True)
+class CompleteOptions(PortionOptions):
+    """How many pictures may be missing from a number that is called that of the dataset."""
+
+    missing_allowed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.missing_allowed < 0:
+            raise ValueError(f"missing_allowed is {self.missing_allowed}, it must not be negative")
+
+
+@dataclass(frozen=True)
 class CalibrationOptions:
     """Which pictures int8 finds its ranges on."""
 

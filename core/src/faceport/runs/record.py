@@ -18,7 +18,7 @@ FILE = "record.json"
 FORMAT = 2
 MOST_NAMED = 100  # unreadable pictures named in a record
 
-Status = Literal["done", "failed", "waiting"]
+Status = Literal["done", "incomplete", "failed", "waiting"]  # incomplete: its numbers lack something
 
 
 class RecordError(FaceportError):
@@ -53,7 +53,7 @@ class Record:
 
     status: Status
     config: Mapping[str, Any]  # as composed
-    reason: str = ""  # why it failed, or what it waits for
+    reason: str = ""  # why it failed, what it lacks, or what it waits for
     folder: str = ""  # where it lies
     samples: Samples = field(default_factory=Samples)
     timing: Timing = field(default_factory=Timing)

@@ -47,7 +47,7 @@ def sweep(verb: str, words: Sequence[str]) -> int:
         return 0  # Hydra was asked to show something, not to run it
     records = read_jobs(_folders[-1])
     show_sweep(records)
-    if not records or any(record.status == "failed" for record in records):
+    if not records or any(record.status in ("failed", "incomplete") for record in records):
         return 1
     return WAITING if any(record.status == "waiting" for record in records) else 0
 

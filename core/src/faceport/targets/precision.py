@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from faceport.api import Target
 from faceport.errors import FaceportError
 
 PRECISIONS = {  # by the names that runtimes give to types
@@ -13,17 +12,6 @@ PRECISIONS = {  # by the names that runtimes give to types
     **dict.fromkeys(("bfloat16", "bf16"), "bf16"),
     **dict.fromkeys(("int8", "uint8", "i8", "u8", "s8"), "int8"),
 }
-
-
-# Largest error relative to the spread of an output, where target.tolerance says nothing: wide enough for a
-# healthy network, far below what a wrong one gives. fp32 has the run's own tolerance.
-TOLERANCES = {"fp16": 0.05, "bf16": 0.5, "int8": 5.0}
-
-
-def allowed_error(target: Target, fp32: float) -> float:
-    """Settle how far a target may be from the reference: as its options say, or as its precision lets it."""
-    given = target.knobs.tolerance
-    return given if given is not None else max(fp32, TOLERANCES.get(target.precision, 0.0))
 
 
 def refuse_fallback(runtime: str, what: str, asked: str, found: str, allowed: bool, why: str = "") -> None:

@@ -47,9 +47,8 @@ class Cache(Verb):
         if action not in ACTIONS:
             raise ConfigError(f"cache has no command '{action}'. {suggest(action, ACTIONS)}")
         if rest or (action == "list" and self.options.days):
-            raise ConfigError(
-                f"cache {action} takes no '{' '.join(rest) or 'days'}': cache prune days=NUMBER"
-            )
+            wrong = " ".join(rest) or "days"
+            raise ConfigError(f"cache {action} does not take '{wrong}'; cache prune takes days=NUMBER")
         store = Store()
         if action == "list":
             return Content(store.root, tuple(store.entries()), removed=False)

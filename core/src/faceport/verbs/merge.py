@@ -19,7 +19,7 @@ from faceport.runs.plan import Plan, make_plan
 from faceport.runs.provenance import surroundings
 from faceport.runs.record import FILE as RECORD
 from faceport.runs.record import Record, merge
-from faceport.runs.scoring import score
+from faceport.runs.scoring import judged, score
 from faceport.verb import Verb
 
 
@@ -68,7 +68,9 @@ class Merge(Verb):
             data=dict(plan.dataset.facts()),
             **surroundings(whole, plan.metrics),
         )
+        record = replace(record, status="done", reason="")
         record = replace(record, metrics=score(plan, lambda: read_predictions(path), record))
+        record = judged(record, int(whole.get("missing_allowed") or 0))
         record = replace(record, seconds=round(time.perf_counter() - started, 3))
         write_mark(folder, run_mark(plan))
         record.write(folder / RECORD)
@@ -81,7 +83,7 @@ class Merge(Verb):
         from faceport.verbs.show.terminal import show_run
 
         show_run(outcome)
-        return 0
+        return 0 if outcome.status == "done" else 1
 
 
 def read_parts(folders: Sequence[Path]) -> list[Record]:
@@ -93,7 +95,7 @@ def read_parts(folders: Sequence[Path]) -> list[Record]:
         record = Record.read(folder / RECORD)
         if record is None:
             raise MissingError(f"{folder} holds no {RECORD}: give the folders of finished runs")
-        if record.status != "done":
+        if record.status not in ("done", "incomplete"):
             raise ConfigError(f"{folder} is {record.status}, not done: {record.reason}")
         if not record.config.get("part"):
             raise ConfigError(f"{folder} is a run over all pictures, not over a part (part=NUMBER/PARTS)")

@@ -18,23 +18,24 @@ from faceport.errors import FaceportError, WaitingError
 from faceport.files import disk_errors
 from faceport.progress import progress
 from faceport.runs.folder import is_marked, run_folder, run_mark, write_mark
-from faceport.runs.options import ArtifactOptions, EngineOptions, PortionOptions
+from faceport.runs.options import ArtifactOptions, CompleteOptions, EngineOptions
 from faceport.runs.plan import Plan, make_plan
 from faceport.runs.provenance import artifact_facts, surroundings
 from faceport.runs.record import FILE as RECORD
 from faceport.runs.record import Record, RecordError, Samples, Timing
 from faceport.runs.reference import reference_predictions
-from faceport.runs.scoring import score
+from faceport.runs.scoring import judged, score
 from faceport.study.budget import keep_within_budget
 from faceport.study.speed import compare_with_float, slow_notes
 from faceport.types import Prediction
 from faceport.verb import Verb
 
 WAITING = 3  # exit code of a run that goes on once another machine has done its work
+EXIT_CODES = {"done": 0, "incomplete": 1, "failed": 1, "waiting": WAITING}
 
 
 @dataclass(frozen=True)
-class RunOptions(EngineOptions, PortionOptions, ArtifactOptions):
+class RunOptions(EngineOptions, CompleteOptions, ArtifactOptions):
     """Options of a run beside its groups."""
 
     official: bool = False
@@ -44,7 +45,7 @@ class RunOptions(EngineOptions, PortionOptions, ArtifactOptions):
 
     def __post_init__(self) -> None:
         EngineOptions.__post_init__(self)
-        PortionOptions.__post_init__(self)
+        CompleteOptions.__post_init__(self)
 
 
 class Run(Verb):
@@ -85,7 +86,9 @@ class Run(Verb):
         plan = replace(plan, notes=(*plan.notes, *notes))
         record = replace(record, folder=str(folder), times_as_fast_as_fp32=ratios, budget=budget)
         if record.status == "done":
-            record = replace(record, metrics=self._score(plan, folder, record))
+            record = judged(
+                replace(record, metrics=self._score(plan, folder, record)), options.missing_allowed
+            )
         record = replace(record, seconds=round(time.perf_counter() - started, 3), notes=plan.warnings())
         record.write(folder / RECORD)
         if options.record:
@@ -145,7 +148,7 @@ class Run(Verb):
         from faceport.verbs.show.terminal import show_run
 
         show_run(outcome)
-        return WAITING if outcome.status == "waiting" else 0
+        return EXIT_CODES[outcome.status]
 
 
 def _earlier(folder: Path) -> Record | None:

@@ -14,18 +14,18 @@ from faceport.data.predictions import read_predictions
 from faceport.errors import ConfigError, FaceportError
 from faceport.progress import progress
 from faceport.runs.folder import run_folder
-from faceport.runs.options import PortionOptions
+from faceport.runs.options import CompleteOptions
 from faceport.runs.pairing import Pairing
 from faceport.runs.plan import make_plan
 from faceport.runs.provenance import surroundings
 from faceport.runs.record import FILE as RECORD
 from faceport.runs.record import Record, Samples
-from faceport.runs.scoring import score
+from faceport.runs.scoring import judged, score
 from faceport.types import Prediction
 
 
 @dataclass(frozen=True)
-class ScoreOptions(PortionOptions):
+class ScoreOptions(CompleteOptions):
     """Options of a scoring beside its groups."""
 
     predictions: str | None = None
@@ -81,6 +81,7 @@ class Score(Verb):
             seconds=round(time.perf_counter() - started, 3),
             **surroundings(config, plan.metrics),
         )
+        record = judged(record, options.missing_allowed)
         record.write(folder / RECORD)
         if options.record:
             record.write(Path(options.record))
@@ -91,7 +92,7 @@ class Score(Verb):
         from faceport.verbs.show.terminal import show_run
 
         show_run(outcome)
-        return 0
+        return 0 if outcome.status == "done" else 1
 
 
 def official_or_own(dataset: Dataset, path: Path) -> Iterator[Prediction]:

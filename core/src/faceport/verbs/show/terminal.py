@@ -16,7 +16,7 @@ from faceport.runs.folder import NAMED
 from faceport.runs.record import FILE, Record, Timing
 from faceport.verbs.show.summary import is_number, number, summarise
 
-STYLES = {"failed": "red", "waiting": "yellow"}
+STYLES = {"failed": "red", "incomplete": "red", "waiting": "yellow"}
 
 
 def console(stderr: bool = False) -> Console:
@@ -47,6 +47,8 @@ def show_run(record: Record) -> None:
         out.print(f"[yellow]{samples.unreadable} pictures could not be read:[/]")
         for why in list(samples.unreadable_named.values())[:5]:
             out.print(Text(f"  {why}"))
+    if record.status == "incomplete":
+        out.print(Text(f"incomplete: {record.reason}", style="red"))
     if record.status == "waiting":
         out.print(Text(f"waiting: {record.reason}", style="yellow"))
         out.print("the same command goes on once that is done")
