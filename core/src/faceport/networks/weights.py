@@ -182,10 +182,11 @@ def _take_from_web(address: Address, folder: Path) -> Path:
     try:
         download(address.target, part, address.sha256, f"downloading {place.name}")
     except TransferError as error:
-        again = "Run the command again to go on where it stopped, or"
+        again = "Run the command again to go on where it stopped, or get"
+        get = "Get" if isinstance(error, RefusedError) else again
         raise MissingError(
-            f"cannot download {address.shown} ({error}). {'' if isinstance(error, RefusedError) else again} "
-            f"get the file elsewhere and put it at {place}, or give model.weights=/its/path"
+            f"cannot download {address.shown} ({error}). {get} the file elsewhere and put it at {place}, "
+            "or give model.weights=/its/path"
         ) from None
     return part.replace(folder / place.name)
 

@@ -49,7 +49,7 @@ class FaceApiRecognition(Model):
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
         if self.options.align == "points":
-            self.needs, self.provides = frozenset({"points"}), frozenset({"embeddings"})  # type: ignore[misc]
+            self.needs, self.provides = frozenset({"points"}), frozenset({"embeddings"})
 
     @cached_property
     def networks(self) -> Mapping[str, Network]:
