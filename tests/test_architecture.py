@@ -18,7 +18,7 @@ from tests.imports import Import, imports, imports_of, modules, packages, reache
 # The rooms of the core, floor by floor: a room imports what lies on lower floors, never another room of its
 # own floor, and nobody imports the kit. The two lowest floors are what lies flat at the top: one room each.
 FLOORS = (
-    ("errors types files progress",),
+    ("errors escapes types files places progress",),
     ("api hooks verb",),
     ("ops", "nets", "graph", "targets", "data", "engine", "plugins"),
     ("networks",),
@@ -70,7 +70,15 @@ FOR_PLUGINS = [
     *(f"faceport.{name}.*" for name in ("ops", "nets", "graph", "targets", "data")),
     *(
         f"faceport.{name}"
-        for name in ("files", "progress", "networks.parity", "networks.weights", "artifacts.store")
+        for name in (
+            "escapes",
+            "files",
+            "places",
+            "progress",
+            "networks.parity",
+            "networks.weights",
+            "artifacts.store",
+        )
     ),
 ]
 

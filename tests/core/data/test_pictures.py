@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from faceport.data import pictures
-from faceport.errors import FaceportError, ImageError
+from faceport.data.headers import picture_size, scans
+from faceport.errors import ConfigError, FaceportError, ImageError
 
 
 def scene(height: int = 60, width: int = 80) -> np.ndarray:
@@ -84,14 +85,72 @@ def test_unreadable_picture_is_named_with_the_reason(tmp_path: Path, content: by
         pictures.decode(content, name="from a zip")
 
 
-def test_picture_of_more_pixels_than_opencv_allows() -> None:
+def png(width: int, height: int) -> bytes:
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0))
-    bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+def test_more_pixels_than_are_decoded_are_refused_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        ImageError, match=r"bomb\.png: it has 30000x30000 pixels, more than the 100 megapixels"
+    ):
+        pictures.decode(png(30_000, 30_000), name="bomb.png")
+    monkeypatch.setenv("FACEPORT_MEGAPIXELS", "20000")
     with pytest.raises(ImageError, match=r"bomb\.png: OpenCV refuses it"):
-        pictures.decode(bomb, name="bomb.png")
+        pictures.decode(png(100_000, 100_000), name="bomb.png")
+    monkeypatch.setenv("FACEPORT_MEGAPIXELS", "0.001")
+    with pytest.raises(ImageError, match=r"it has 80x60 pixels.*FACEPORT_MEGAPIXELS"):
+        pictures.decode(pictures.encode(scene()))
+    monkeypatch.setenv("FACEPORT_MEGAPIXELS", "many")
+    with pytest.raises(ConfigError, match="FACEPORT_MEGAPIXELS=many"):
+        pictures.decode(pictures.encode(scene()))
+
+
+FORMATS = (".jpg", ".png", ".bmp", ".webp", ".tif", ".gif", ".jp2", ".avif", ".ppm", ".pfm", ".hdr", ".ras")
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_headers_say_what_decoding_gives(suffix: str) -> None:
+    picture = scene(64, 96).astype(np.float32) / 255 if suffix in (".pfm", ".hdr") else scene(64, 96)
+    try:
+        _, data = cv2.imencode(suffix, picture)
+    except cv2.error as error:
+        pytest.skip(f"this OpenCV does not write {suffix}: {error.err}")
+    assert picture_size(data.tobytes()) == (96, 64)
+    assert pictures.decode(data.tobytes()).shape == (64, 96, 3)
+    assert all(picture_size(data.tobytes()[:size]) in (None, (96, 64)) for size in range(32, len(data), 7))
+
+
+def test_a_jpeg_that_goes_over_its_pixels_again_and_again_is_refused() -> None:
+    _, data = cv2.imencode(".jpg", scene(), [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])
+    jpeg = data.tobytes()
+    assert 5 < scans(jpeg) < 20 and scans(pictures.encode(scene())) == 1
+    pictures.decode(jpeg)
+    last = jpeg.rindex(b"\xff\xda")
+    with pytest.raises(ImageError, match="JPEG of 5"):
+        pictures.decode(jpeg[:last] + jpeg[last:-2] * 500 + jpeg[-2:])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_rgb_comes_as_if_channels_were_turned_round_afterwards(orientation: int) -> None:
+    for options in ([], [cv2.IMWRITE_JPEG_PROGRESSIVE, 1], [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x411111]):
+        _, data = cv2.imencode(".jpg", scene()[..., ::-1], options)
+        jpeg = with_orientation(data.tobytes(), orientation)
+        turned = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+        np.testing.assert_array_equal(pictures.decode(jpeg), turned)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are for POSIX")
+def test_a_pipe_or_a_device_is_no_picture(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for path in (tmp_path / "pipe.jpg", "/dev/zero"):
+        with pytest.raises(ImageError, match="pipe, a socket or a device"):
+            pictures.decode(path)
+    with pytest.raises(ImageError, match="NUL|null"):
+        pictures.decode("a\0.jpg")
 
 
 def test_missing_picture_and_folder_in_its_place(tmp_path: Path) -> None:

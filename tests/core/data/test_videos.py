@@ -1,5 +1,8 @@
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -73,3 +76,57 @@ def test_folder_that_does_not_exist_is_named_when_writing(tmp_path: Path) -> Non
         videos.VideoWriter(tmp_path / "gone" / "x.mp4") as writer,
     ):
         writer.write(scene())
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi", ".mov"])
+def test_an_interrupted_video_keeps_what_it_has(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"clip{suffix}"
+    with pytest.raises(KeyboardInterrupt), videos.VideoWriter(path) as writer:
+        for index in range(5):
+            writer.write(np.full((48, 64, 3), 10 * index, np.uint8))
+        raise KeyboardInterrupt
+    assert len(list(videos.read_video(path))) == 5
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
+def test_a_video_that_does_not_fit_on_the_disk_is_noticed_and_removed(tmp_path: Path, suffix: str) -> None:
+    pytest.importorskip("resource")  # a limit for files acts on encoders as a full disk does
+    program = f"""
+import resource, signal
+import numpy as np
+from faceport.data.videos import VideoWriter
+from faceport.errors import FaceportError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+noise = np.random.default_rng(0)
+try:
+    with VideoWriter("clip{suffix}") as writer:
+        for _ in range(40):
+            writer.write(noise.integers(0, 256, (120, 160, 3), dtype=np.uint8))
+except FaceportError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert f"clip{suffix}: the video cannot be written whole" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_fills_up_ends_the_work_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(videos.shutil, "disk_usage", lambda place: SimpleNamespace(free=0))
+    monkeypatch.setattr(Path, "stat", lambda self, **_: SimpleNamespace(st_size=100, st_mode=0o100644))
+    written = 0
+    with pytest.raises(FaceportError, match="is the disk that holds it full"):
+        with videos.VideoWriter(tmp_path / "clip.mp4") as writer:
+            for _ in range(1000):
+                writer.write(np.zeros((48, 64, 3), np.uint8))
+                written += 1
+    assert written < 200
+
+
+def test_frames_of_too_many_pixels_are_refused(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEPORT_MEGAPIXELS", "0.001")
+    with pytest.raises(FaceportError, match="64x48 pixels.*FACEPORT_MEGAPIXELS"):
+        next(videos.read_video(video))

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import hashlib
+import lzma
 import os
+import struct
 import tarfile
 import threading
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO, Any, TypeVar
 
+from faceport.data.bounds import check_ratio, check_unpacked
 from faceport.errors import FaceportError, MissingError
+from faceport.files import MOST_BYTES, expand, read_file
+from faceport.places import OutsideError, inside
+
+Member = TypeVar("Member")
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
+MOST_MEMBERS = 5_000_000
+ENCRYPTED = 1  # a flag of a zip's member
+PACKERS: dict[bytes, Any] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\0": lzma.open,
+}  # by first bytes
+
+# What the standard library raises where an archive is damaged, or packed in a way that it does not know.
+DAMAGED = (
+    *(zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, struct.error, ValueError),
+    *(NotImplementedError, RuntimeError, IndexError, KeyError, OverflowError),
+)
 
 
 class Archive(ABC):
@@ -34,6 +58,10 @@ class Archive(ABC):
     def read(self, name: str) -> bytes:
         """Read a whole file; what cannot be read is an OSError."""
 
+    @abstractmethod
+    def state(self, names: Iterable[str]) -> str:
+        """Identify what some files hold, without reading them; another state may mean other contents."""
+
     def within(self, folder: str) -> Archive | None:
         """Look into a folder; None where there is no such folder."""
         return Within(self, folder) if any(name.startswith(f"{folder}/") for name in self.names()) else None
@@ -50,11 +78,31 @@ class Folder(Archive):
             yield from ((below / name).as_posix() for name in sorted(files))
 
     def __contains__(self, name: object) -> bool:
-        return (self.path / str(name)).is_file()
+        try:
+            return inside(self.path, str(name)).is_file()
+        except OutsideError:
+            return False
 
     def read(self, name: str) -> bytes:
-        """Read a whole file."""
-        return (self.path / name).read_bytes()
+        """Read a whole file; names that lead out of the folder are refused."""
+        try:
+            return read_file(inside(self.path, name))
+        except OutsideError as error:
+            raise OSError(str(error)) from error
+
+    def state(self, names: Iterable[str]) -> str:
+        """Identify files by size and time of change: bytes that are other ones under an old name are seen."""
+        digest = hashlib.sha256()
+        root = os.fspath(self.path)
+        for name in names:
+            try:
+                inside(self.path, name)
+                facts = os.stat(f"{root}/{name}")  # noqa: PTH116 - a Path costs more than the call itself
+                known = f"{facts.st_size} {facts.st_mtime_ns}"
+            except (OSError, OutsideError):
+                known = "absent"
+            digest.update(f"{name}\0{known}\n".encode(errors="surrogateescape"))
+        return digest.hexdigest()
 
     def within(self, folder: str) -> Archive | None:
         """Look into a folder, or into an archive that is still packed beside where it would be."""
@@ -86,6 +134,10 @@ class Within(Archive):
         """Read a whole file."""
         return self._archive.read(f"{self._prefix}{name}")
 
+    def state(self, names: Iterable[str]) -> str:
+        """Identify files as the archive does."""
+        return self._archive.state(f"{self._prefix}{name}" for name in names)
+
 
 class Zip(Archive):
     """The files of a zip; zipfile locks what threads share."""
@@ -93,7 +145,13 @@ class Zip(Archive):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._zip = zipfile.ZipFile(path)
-        self._members = {info.filename: info for info in self._zip.infolist() if not info.is_dir()}
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        for info in _few(self._zip.infolist(), path):
+            if not info.filename or info.is_dir():
+                continue
+            if info.filename in self._members:  # one tool unpacks the first, another the last
+                raise zipfile.BadZipFile(f"two files in it are called {info.filename}")
+            self._members[info.filename] = info
 
     def names(self) -> Iterator[str]:
         """Yield the names of all files, in the order of the zip."""
@@ -104,12 +162,29 @@ class Zip(Archive):
 
     def read(self, name: str) -> bytes:
         """Read a whole file."""
-        if name not in self._members:
+        info = self._members.get(name)
+        if info is None:
             raise FileNotFoundError(f"there is no {name} in {self.path}")
+        if info.flag_bits & ENCRYPTED:
+            raise OSError(f"{name} is encrypted in {self.path}: unpack it with its password")
+        check_unpacked(f"{name} in {self.path}", info.file_size, info.compress_size)
         try:
-            return self._zip.read(self._members[name])
-        except (zipfile.BadZipFile, EOFError, zlib.error) as error:
-            raise OSError(f"{name} is damaged in {self.path}: {error}") from error
+            return self._zip.read(info)
+        except DAMAGED as error:
+            raise OSError(
+                f"{name} is damaged in {self.path}, or packed in an unknown way: {error}"
+            ) from error
+        except MemoryError as error:
+            raise OSError(f"{name} in {self.path} does not fit into memory") from error
+
+    def state(self, names: Iterable[str]) -> str:
+        """Identify files by the check sums that the zip keeps of their contents."""
+        digest = hashlib.sha256()
+        for name in names:
+            info = self._members.get(name)
+            known = f"{info.file_size} {info.CRC}" if info else "absent"
+            digest.update(f"{name}\0{known}\n".encode(errors="surrogateescape"))
+        return digest.hexdigest()
 
 
 class Tar(Archive):
@@ -117,8 +192,15 @@ class Tar(Archive):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._tar = tarfile.open(path)  # noqa: SIM115 - open as long as the archive is
-        self._members = {info.name.removeprefix("./"): info for info in self._tar if info.isfile()}
+        packed, total = path.stat().st_size, 0
+        self._tar = tarfile.open(fileobj=_Bounded(path), mode="r:")  # type: ignore[call-overload] # noqa: SIM115
+        self._members: dict[str, tarfile.TarInfo] = {}
+        for info in _few(self._tar, path):
+            total += info.size
+            check_unpacked(f"{info.name} in {path}", info.size, packed)
+            check_ratio(str(path), total, packed)  # now: to find the next header, this file is unpacked
+            if info.isreg() and info.name.removeprefix("./"):
+                self._members[info.name.removeprefix("./")] = info  # the last one, as when it is unpacked
         self._lock = threading.Lock()
 
     def names(self) -> Iterator[str]:
@@ -137,25 +219,60 @@ class Tar(Archive):
                 file = self._tar.extractfile(self._members[name])
                 assert file is not None  # only regular files are listed
                 return file.read()
-            except (tarfile.TarError, EOFError, zlib.error) as error:
+            except DAMAGED as error:
                 raise OSError(f"{name} is damaged in {self.path}: {error}") from error
+            except MemoryError as error:
+                raise OSError(f"{name} in {self.path} does not fit into memory") from error
+
+    def state(self, names: Iterable[str]) -> str:
+        """Identify the tar, which keeps no check sums, by its size and time of change."""
+        facts = self.path.stat()
+        return hashlib.sha256(f"{facts.st_size} {facts.st_mtime_ns}".encode()).hexdigest()
+
+
+def _few(members: Iterable[Member], path: Path) -> Iterator[Member]:
+    """Go through the members of an archive, unless they are too many to hold."""
+    for number, member in enumerate(members):
+        if number == MOST_MEMBERS:
+            raise FaceportError(f"{path} holds more than {MOST_MEMBERS:,} files: unpack it")
+        yield member
+
+
+class _Bounded:
+    """A tar as tarfile reads it, unpacked, in no larger pieces than any file may have."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as file:
+            head = file.read(8)
+        opener = next((opener for magic, opener in PACKERS.items() if head.startswith(magic)), None)
+        self._file: IO[bytes] = opener(path) if opener else path.open("rb")
+        self.seek, self.tell, self.close = self._file.seek, self._file.tell, self._file.close
+
+    def read(self, size: int) -> bytes:
+        """Read so many bytes; a header may say that a name is a terabyte long."""
+        if not 0 <= size <= MOST_BYTES:
+            raise OSError(f"a piece of {size:,} bytes is asked for")
+        return self._file.read(size)
 
 
 def open_archive(path: str | os.PathLike[str]) -> Archive:
     """Open a folder, a zip or a tar, whatever its suffix says."""
-    place = Path(path).expanduser()
+    place = expand(path)
     if place.is_dir():
         return Folder(place)
     if not place.is_file():
-        raise MissingError(f"there is no {place}: neither a folder nor an archive")
+        what = "is a pipe or a device" if place.exists() else "is not there"
+        raise MissingError(f"there is no {place}: neither a folder nor an archive ({what})")
     try:
         if zipfile.is_zipfile(place):
             return Zip(place)
-        if tarfile.is_tarfile(place):
-            return Tar(place)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        return Tar(place)
+    except tarfile.ReadError as error:
+        raise FaceportError(
+            f"{place} is neither a folder nor a zip nor a tar, or damaged: {error}"
+        ) from error
+    except (*DAMAGED, OSError, MemoryError) as error:
         raise FaceportError(f"{place} is damaged: {error}") from error
-    raise FaceportError(f"{place} is neither a folder nor a zip nor a tar")
 
 
 def open_root(path: str | os.PathLike[str]) -> Archive:

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from faceport.data.headers import picture_size, scans
 from faceport.data.predictions import FILE
-from faceport.errors import FaceportError, ImageError, explain_import
+from faceport.errors import ConfigError, FaceportError, ImageError, explain_import
+from faceport.escapes import printable
+from faceport.files import read_file
 from faceport.types import Image
 
 try:
@@ -24,33 +27,73 @@ PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"BM", b"RIFF", b"II*\0", b"MM\0*")
 
 
+MEGAPIXELS = "FACEPORT_MEGAPIXELS"  # the environment's say in how large a picture may be
+MOST_MEGAPIXELS = 100.0
+MOST_SCANS = 100  # of a progressive JPEG: a small file can have every pixel gone over thousands of times
+
+# OpenCV 4.11 and later write RGB themselves, to the same bits, which saves a pass over the pixels. For other
+# formats than these, some of which it writes otherwise then, and for older ones the channels are turned round.
+_RGB = getattr(cv2, "IMREAD_COLOR_RGB", None)
+
+
 def decode(picture: str | os.PathLike[str] | bytes, name: str = "") -> Image:
     """Decode a picture, a path or its bytes, upright as its EXIF orientation says.
 
-    A truncated picture is refused, where cv2.imread would make up the part that is missing.
+    A truncated picture is refused, where cv2.imread would make up the part that is missing. So is one of
+    more than 100 megapixels, before it is decoded; the environment variable FACEPORT_MEGAPIXELS allows more.
     """
     if isinstance(picture, bytes):
-        name = name or "picture in memory"
-        data = np.frombuffer(picture, np.uint8)
+        name, data = name or "picture in memory", picture
     else:
-        name = name or os.fspath(picture)
+        name = name or printable(os.fspath(picture))
         try:
-            data = np.fromfile(picture, np.uint8)  # cv2.imread cannot open every Unicode path
-        except OSError as error:
-            raise ImageError(f"{name}: cannot be read: {error.strerror or error}") from error
-    if not data.size:
+            data = read_file(picture)  # cv2.imread cannot open every Unicode path
+        except (OSError, ValueError) as error:
+            raise ImageError(f"{name}: cannot be read: {getattr(error, 'strerror', '') or error}") from error
+    if not data:
         raise ImageError(f"{name}: the file is empty (0 bytes)")
+    _check_pixels(data, name)
+    usual = data.startswith(_SIGNATURES)
     try:
-        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        pixels = cv2.imdecode(
+            np.frombuffer(data, np.uint8), _RGB if usual and _RGB is not None else cv2.IMREAD_COLOR
+        )
     except cv2.error as error:  # e.g. more pixels than OpenCV allows
         raise ImageError(f"{name}: OpenCV refuses it: {error.err}") from error
+    except MemoryError as error:
+        raise ImageError(f"{name}: it does not fit into memory once it is decoded") from error
     if pixels is None:
-        head = data[:8].tobytes()
-        if head.startswith(_SIGNATURES):
-            raise ImageError(f"{name}: the picture is damaged or truncated ({data.size} bytes)")
-        raise ImageError(f"{name}: not a picture that OpenCV can read (it starts with {head!r})")
-    image: Image = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+        if usual:
+            raise ImageError(f"{name}: the picture is damaged or truncated ({len(data)} bytes)")
+        raise ImageError(f"{name}: not a picture that OpenCV can read (it starts with {data[:8]!r})")
+    image: Image = pixels if usual and _RGB is not None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
     return image
+
+
+def _check_pixels(data: bytes, name: str) -> None:
+    """Refuse what would take minutes or gigabytes to decode."""
+    width, height = picture_size(data) or (0, 0)
+    if width * height > 1e6 * most_megapixels():
+        raise ImageError(
+            f"{name}: it has {width}x{height} pixels, more than the {most_megapixels():g} megapixels that are "
+            f"decoded; set {MEGAPIXELS} to allow more"
+        )
+    if data.startswith(b"\xff\xd8") and scans(data) > MOST_SCANS:
+        raise ImageError(f"{name}: a JPEG of {scans(data)} scans, as only files made to do harm have")
+
+
+def most_megapixels() -> float:
+    """Say how large a picture may be; the environment variable FACEPORT_MEGAPIXELS has the last word."""
+    given = os.environ.get(MEGAPIXELS)
+    if not given:
+        return MOST_MEGAPIXELS
+    try:
+        most = float(given)
+    except ValueError:
+        most = 0.0
+    if not 0 < most < float("inf"):
+        raise ConfigError(f"{MEGAPIXELS}={given} is no number of megapixels, e.g. {MEGAPIXELS}=200")
+    return most
 
 
 def is_picture(path: str | os.PathLike[str]) -> bool:
@@ -87,15 +130,23 @@ def _walk(folder: str, prefix: str, above: tuple[str, ...]) -> Iterator[str]:
 
 def write_picture(path: str | os.PathLike[str], image: Image) -> None:
     """Write an RGB picture in the format that its suffix names."""
-    suffix = Path(path).suffix.lower()
-    if suffix not in PICTURES:
-        raise FaceportError(f"{os.fspath(path)}: cannot write '{suffix}' pictures; use {', '.join(PICTURES)}")
     try:
-        Path(path).write_bytes(encode(image, suffix))
+        Path(path).write_bytes(encode_for(path, image))
     except OSError as error:  # a full disk does not say whose
         with suppress(OSError):
             Path(path).unlink()  # half a picture
         raise FaceportError(f"{os.fspath(path)}: cannot be written: {error.strerror or error}") from error
+
+
+def encode_for(path: str | os.PathLike[str], image: Image) -> bytes:
+    """Encode an RGB picture in the format that the suffix of a path names."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in PICTURES:
+        raise FaceportError(f"{os.fspath(path)}: cannot write '{suffix}' pictures; use {', '.join(PICTURES)}")
+    try:
+        return encode(image, suffix)
+    except cv2.error as error:  # e.g. a side too long for JPEG or WebP
+        raise FaceportError(f"{os.fspath(path)}: cannot be encoded: {error.err}") from error
 
 
 def encode(image: Image, suffix: str = ".jpg", quality: int = 95) -> bytes:
