@@ -152,6 +152,7 @@ def test_predict_names_what_it_cannot_read_and_draws_the_others(pictures, tmp_pa
     assert said.count("not read: ") == 3
     assert "2 pictures: seen" in said
     assert sorted(path.name for path in (tmp_path / "seen").iterdir()) == [
+        ".faceport.sha256",
         "a.png",
         "e.jpg",
         "predictions.jsonl",
@@ -231,19 +232,23 @@ faceport compile {" ".join(MODEL)} out=disk/board
 echo left: $(ls -A disk)
 faceport predict a.png b.png {" ".join(MODEL)} out=disk
 echo left: $(ls -A disk)
-rm -r disk/*
+rm -r disk/* disk/.faceport.sha256
 FACEPORT_CACHE=disk faceport export {" ".join(MODEL)} out=elsewhere
 echo left: $(find disk -type f -not -name '*.lock')
 """,
     )
     errors = [
         "no space left on the disk that holds disk/board;",
-        "disk/b.png: cannot be written: No space left on device",
+        "no space left on the disk that holds disk/b.png;",
         "no space left on the disk that holds disk;",
     ]
     found = re.findall(r"^error: (.*)", said, re.MULTILINE)
     assert [line[: len(error)] for line, error in zip(found, errors, strict=True)] == errors
-    assert re.findall(r"^left: ?(.*)$", said, re.MULTILINE) == ["", "a.png predictions.jsonl", ""]
+    assert re.findall(r"^left: ?(.*)$", said, re.MULTILINE) == [
+        "",
+        ".faceport.sha256 a.png predictions.jsonl",
+        "",
+    ]
 
 
 # --- folders that one must not write to

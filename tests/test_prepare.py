@@ -101,7 +101,7 @@ def test_a_killed_one_goes_on_where_it_stopped(tmp_path):
     before = journal.read_bytes()
     assert 10 <= before.count(b"\n") < 150
     assert not (tmp_path / "killed" / "all.txt").exists()
-    (tmp_path / "killed" / "images_all" / ".0001.jpg.12345678").write_bytes(b"half")
+    (tmp_path / "killed" / "images_all" / ".faceport-0123456789ab.part.jpg").write_bytes(b"half")
     faceport(*words, "out=killed", folder=tmp_path)
     faceport(*words, "out=whole", folder=tmp_path)
     assert journal.read_bytes().startswith(before[: before.rindex(b"\n") + 1])

@@ -1,4 +1,4 @@
-"""Text from outside, made safe to look at: in a terminal, in Markdown, in HTML, in a table of a spreadsheet."""
+"""Text from outside, made safe to look at: in a terminal, in Markdown, in HTML, in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def in_html(text: object) -> str:
 
 
 def in_csv(text: object) -> str:
-    """Write text so that a spreadsheet takes it for no formula; numbers stay numbers. Quoting is csv's work."""
+    """Write text so that a spreadsheet takes it for no formula; numbers stay numbers."""
     string = printable(text)
     if string[:1] in ("=", "+", "-", "@") and not _is_number(string):
         return f"'{string}"

@@ -9,12 +9,12 @@ import shutil
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Self
 
 from faceport.errors import ConfigError, FaceportError
-from faceport.files import disk_errors, sync_folder, temporary_beside, write_atomically
+from faceport.files import disk_errors, sync, temporary_beside, write_atomically
 
 LEDGER = ".faceport.sha256"  # what faceport wrote into a folder; `sha256sum --check` reads it, too
+_LETTERS = {b"\\": b"\\", b"n": b"\n", b"r": b"\r"}  # behind a backslash, in a ledger
 _UNTRUE = re.compile(r"\\x[0-9a-f]{2}")  # what a byte that is no text looks like when it is shown
 
 
@@ -39,7 +39,7 @@ def inside(folder: Path, name: str) -> Path:
 
 
 def as_text(name: str) -> str:
-    """Write a file name as text that can be told from every other: bytes that are no text become \\xff."""
+    r"""Write a file name as text that can be told from every other: bytes that are no text become \xff."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -108,7 +108,7 @@ def replaceable_folder(folder: Path, owned: Collection[str]) -> None:
     strange = next((name for name in _files(folder) if name not in owned), None)
     if strange is not None:
         raise ConfigError(
-            f"{folder} holds '{strange}', which faceport did not write there: choose another folder, or move it"
+            f"{folder} holds '{strange}', which faceport did not write there: choose another one, or move it"
         )
 
 
@@ -128,7 +128,7 @@ def replace_folder(new: Path, folder: Path) -> None:
     if folder.exists():
         folder.rename(old)
     new.rename(folder)
-    sync_folder(folder.parent)
+    sync(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -149,7 +149,6 @@ class Outputs:
             self.new = not (folder / LEDGER).is_file()
             for name, known in _entries(folder / LEDGER):
                 self._made.setdefault(name, set()).add(known)
-            self._ledger = (folder / LEDGER).open("ab", buffering=0)
 
     def check(self, names: Iterable[str]) -> None:
         """Refuse, before any work is done, what place() would refuse after it."""
@@ -167,7 +166,7 @@ class Outputs:
             )
         if _identity(path) in self._inputs:
             raise ConfigError(
-                f"{path} is an input, and its result would be written over it: choose another folder with out="
+                f"{path} is an input, and its result would be written over it: choose another out="
             )
         if self.overwrite or (name in self._made and _sha256(path) in self._made[name]):
             return path
@@ -189,26 +188,22 @@ class Outputs:
         temporary.replace(path)
 
     def own(self, name: str) -> Path:
-        """Give the path of a file that is written bit by bit, such as predictions: the folder says whose it is."""
+        """Give the path of a file that is written bit by bit: the folder says whose it is."""
         path = inside(self.folder, name)
-        return self.place(name) if self.new or _identity(path) in self._inputs else path
+        if self.new or _identity(path) in self._inputs:
+            self.place(name)
+            self._append(b"")  # from now on, the folder is ours
+        return path
 
     def _note(self, name: str, known: str) -> None:
         """Write down what is about to be written: a kill may come between the two."""
         if known not in self._made.setdefault(name, set()):
             self._made[name].add(known)
-            with disk_errors(self.folder):
-                self._ledger.write(_line(name, known))
+            self._append(_line(name, known))
 
-    def close(self) -> None:
-        """Finish the ledger."""
-        self._ledger.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def _append(self, line: bytes) -> None:
+        with disk_errors(self.folder), (self.folder / LEDGER).open("ab", buffering=0) as ledger:
+            ledger.write(line)
 
 
 def _identity(path: Path) -> Hashable:
@@ -243,10 +238,8 @@ def _entries(ledger: Path) -> Iterator[tuple[str, str]]:
     for line in lines:
         found = re.fullmatch(rb"(\\?)([0-9a-f]{64})  (.+)", line)
         if found:
-            name = found[3]
-            if found[1]:
-                letters = {b"\\": b"\\", b"n": b"\n", b"r": b"\r"}
-                name = re.sub(rb"\\(.)", lambda escape: letters.get(escape[1], escape[0]), name)
+            name = re.sub(rb"\\(.)", lambda escape: _LETTERS.get(escape[1], escape[0]), found[3])
+            name = name if found[1] else found[3]
             yield os.fsdecode(name), found[2].decode()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,11 @@ from typing import Any
 
 from faceport.api import Artifact, Model, Network, Target
 from faceport.artifacts.builder import Built, open_artifacts, require_usable
-from faceport.artifacts.store import read_entry
+from faceport.artifacts.store import MANIFEST, read_entry
 from faceport.errors import ConfigError, MissingError, suggest
-from faceport.files import disk_errors, write_atomically
+from faceport.files import disk_errors, temporary_beside, write_atomically
 from faceport.networks.weights import redacted
+from faceport.places import inside, replace_folder, replaceable_folder
 
 FILE = "bundle.json"
 
@@ -34,9 +34,8 @@ def write_bundle(
     out: Path, artifacts: Mapping[str, Artifact], config: Mapping[str, Any], notes: list[str]
 ) -> Bundle:
     """Copy artifacts and configuration into a folder, whole or not at all."""
-    if out.exists() and not (out / FILE).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"out={out} exists and is no bundle of compiled networks: choose another folder")
-    temporary = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}")
+    check_place(out)
+    temporary = temporary_beside(out.resolve() if out.is_symlink() else out)
     folders = {name: f"networks/{name}" for name in artifacts}
     with disk_errors(out):
         try:
@@ -45,12 +44,31 @@ def write_bundle(
                 _copy(artifact.path, temporary / folders[name])
             content = {"config": config, "networks": folders, "notes": notes}
             write_atomically(temporary / FILE, json.dumps(content, indent=2, default=str))
-            if out.exists():
-                shutil.rmtree(out)
-            temporary.rename(out)
+            replace_folder(temporary, out)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return read_bundle(out)
+
+
+def check_place(out: Path) -> None:
+    """Refuse, best before the work, a folder that is anything but a bundle with nothing else in it."""
+    if out.exists() and not (out / FILE).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"out={out} exists and is no bundle of compiled networks: choose another folder")
+    replaceable_folder(out, owned_by_bundle(out))
+
+
+def owned_by_bundle(path: Path) -> set[str]:
+    """List the files that a bundle consists of, by what it says of itself."""
+    owned = {FILE}
+    try:
+        networks = read_bundle(path).networks.values()
+    except MissingError:
+        return owned
+    for folder in map(str, networks):
+        entry = read_entry(inside(path, folder), "artifact")
+        names = entry.manifest.get("files", {}) if entry else {}
+        owned |= {f"{folder}/{name}" for name in (MANIFEST, *names)}
+    return owned
 
 
 def _copy(folder: Path, out: Path) -> None:

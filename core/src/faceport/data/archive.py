@@ -19,7 +19,7 @@ from typing import IO, Any, TypeVar
 
 from faceport.data.bounds import check_ratio, check_unpacked
 from faceport.errors import FaceportError, MissingError
-from faceport.files import MOST_BYTES, expand, read_file
+from faceport.files import MOST_BYTES, expand, read_file, state_of
 from faceport.places import OutsideError, inside
 
 Member = TypeVar("Member")
@@ -95,13 +95,9 @@ class Folder(Archive):
         digest = hashlib.sha256()
         root = os.fspath(self.path)
         for name in names:
-            try:
-                inside(self.path, name)
-                facts = os.stat(f"{root}/{name}")  # noqa: PTH116 - a Path costs more than the call itself
-                known = f"{facts.st_size} {facts.st_mtime_ns}"
-            except (OSError, OutsideError):
-                known = "absent"
-            digest.update(f"{name}\0{known}\n".encode(errors="surrogateescape"))
+            outside = "\0" in name or "/../" in f"/{name}/"
+            known = "absent" if outside else state_of(f"{root}/{name}")
+            digest.update(f"{name}\0{known}\n".encode(errors="surrogatepass"))
         return digest.hexdigest()
 
     def within(self, folder: str) -> Archive | None:
@@ -183,7 +179,7 @@ class Zip(Archive):
         for name in names:
             info = self._members.get(name)
             known = f"{info.file_size} {info.CRC}" if info else "absent"
-            digest.update(f"{name}\0{known}\n".encode(errors="surrogateescape"))
+            digest.update(f"{name}\0{known}\n".encode(errors="surrogatepass"))
         return digest.hexdigest()
 
 
@@ -218,7 +214,7 @@ class Tar(Archive):
             try:
                 file = self._tar.extractfile(self._members[name])
                 assert file is not None  # only regular files are listed
-                return file.read()
+                return bytes(file.read())
             except DAMAGED as error:
                 raise OSError(f"{name} is damaged in {self.path}: {error}") from error
             except MemoryError as error:
@@ -226,8 +222,7 @@ class Tar(Archive):
 
     def state(self, names: Iterable[str]) -> str:
         """Identify the tar, which keeps no check sums, by its size and time of change."""
-        facts = self.path.stat()
-        return hashlib.sha256(f"{facts.st_size} {facts.st_mtime_ns}".encode()).hexdigest()
+        return hashlib.sha256(state_of(self.path).encode()).hexdigest()
 
 
 def _few(members: Iterable[Member], path: Path) -> Iterator[Member]:

@@ -26,7 +26,7 @@ def picture_size(data: bytes) -> Size | None:
 
 def scans(data: bytes) -> int:
     """Count how often a progressive JPEG goes over all its pixels: some ten times, as a rule; others once."""
-    kinds = {marker: at for marker, at in _markers(data)}
+    kinds = dict(_markers(data))
     if 0xDA not in kinds or not kinds.keys() & _PROGRESSIVE:
         return 1
     end = data.find(_END, kinds[0xDA])

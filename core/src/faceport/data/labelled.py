@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -16,9 +15,14 @@ from faceport.api import Dataset
 from faceport.data.archive import Archive, open_root
 from faceport.data.pictures import decode
 from faceport.errors import FaceportError, ImageError, MissingError
+from faceport.escapes import printable
+from faceport.files import expand, read_file
 from faceport.types import Faces, Image, Sample
 
 Name = TypeVar("Name", bound=Hashable)
+
+MOST_DIGITS = 9  # of a number that counts something
+ABSENT = "absent"  # where there are no pictures, whose state could be told
 
 
 class LabelledPictures(Dataset):
@@ -48,9 +52,11 @@ class LabelledPictures(Dataset):
     def read(self, sample: str) -> Image:
         """Decode the picture of a sample."""
         try:
-            return decode(self.pictures.read(self.file(sample)), sample)
+            return decode(self.pictures.read(self.file(sample)), printable(sample))
         except OSError as error:
-            raise ImageError(f"{sample}: cannot be read from {self.pictures.path}: {error}") from error
+            raise ImageError(
+                f"{printable(sample)}: cannot be read from {self.pictures.path}: {error}"
+            ) from error
 
     def __iter__(self) -> Iterator[Sample]:
         for sample, faces in self.labels.items():
@@ -82,20 +88,43 @@ class LabelledPictures(Dataset):
                 return name
         raise self.absent(f"there is no {' or '.join(names)} in {self.root.path}")
 
+    def read_annotations(self, name: str, archive: Archive | None = None) -> bytes:
+        """Read an annotation file of the dataset's folder or archive, or of another."""
+        archive = archive or self.root
+        try:
+            return archive.read(name)
+        except OSError as error:
+            why = error.strerror or error
+            raise FaceportError(f"cannot read {printable(name)} in {archive.path}: {why}") from error
+
     def outside(self, path: str, option: str) -> bytes:
         """Read an annotation file that an option names, wherever it is."""
         try:
-            return Path(path).expanduser().read_bytes()
+            return read_file(expand(path))
         except OSError as error:
-            raise MissingError(f"cannot read {path} (dataset.{option}): {error.strerror}") from error
+            why = error.strerror or error
+            raise MissingError(f"cannot read {path} (dataset.{option}): {why}") from error
+
+    @cached_property
+    def pictures_state(self) -> str:
+        """Identify the bytes of the pictures by size and time of change, or by check sums of an archive.
+
+        Whatever was made from the pictures (predictions, ranges for int8) is stale once this changes.
+        """
+        try:
+            pictures = self.pictures
+        except MissingError:  # predictions can be scored without
+            return ABSENT
+        return pictures.state(map(self.file, self.labels))
 
     def facts(self) -> Mapping[str, Any]:
-        """Identify the labels that are used, by protocol, number and content."""
+        """Identify labels by protocol, number and content, pictures by their state."""
         return {
             "protocol": self.protocol,
             "pictures": len(self),
             "faces": sum(map(len, self.labels.values())),
             "labels_sha256": _digest(self.labels),
+            "pictures_state": self.pictures_state,
         }
 
     def absent(self, what: str) -> MissingError:
@@ -106,7 +135,7 @@ class LabelledPictures(Dataset):
 def _digest(labels: Mapping[str, Faces]) -> str:
     digest = hashlib.sha256()
     for sample, faces in labels.items():
-        digest.update(sample.encode())
+        digest.update(sample.encode(errors="surrogatepass"))
         known = {name: getattr(faces, name) for name in sorted(faces.known - {"attributes"})}
         for name, value in (known | dict(sorted(faces.attributes.items()))).items():
             digest.update(name.encode())
@@ -126,11 +155,31 @@ def numbers(fields: Sequence[str], where: str) -> NDArray[np.float64]:
     try:
         values = np.array(fields, dtype=np.float64)
     except ValueError as error:
-        raise FaceportError(f"{where}: {error}") from error
+        raise FaceportError(f"{where}: {printable(error, 120)}") from error
     finite = np.abs(values) <= np.finfo(np.float32).max
     if not finite.all():
-        raise FaceportError(f"{where}: '{fields[int(np.argmin(finite))]}' is not a finite number")
+        wrong = printable(fields[int(np.argmin(finite))], 80)
+        raise FaceportError(f"{where}: '{wrong}' is not a finite number")
     return values
+
+
+def count_in(field: str | bytes) -> int | None:
+    """Read how many there are of something, in digits; None where it is no such number, or absurdly large."""
+    digits = field.strip()
+    decimal = digits.isdigit() if isinstance(digits, bytes) else digits.isdecimal()
+    return int(digits) if decimal and len(digits) <= MOST_DIGITS else None
+
+
+def only_one(pictures: Iterable[str], where: str) -> dict[str, str]:
+    """List pictures by their names without suffix; two that differ in it alone are an error."""
+    found: dict[str, str] = {}
+    for name in pictures:
+        other = found.setdefault(name.rpartition(".")[0], name)
+        if other != name:
+            raise FaceportError(
+                f"{where}: {printable(other)} and {printable(name)} could both be meant: remove one of them"
+            )
+    return found
 
 
 def extents(landmarks: NDArray[Any]) -> NDArray[np.float32]:

@@ -35,7 +35,7 @@ _FLAGS = struct.Struct("<IIII")  # the tag, then class and flags, then what only
 _USUAL = struct.Struct("<IIIIIIiiII")  # the same, the tag and the shape of two axes, the tag of an empty name
 
 
-class _Damaged(ValueError):
+class _DamageError(ValueError):
     """What is not as the format says."""
 
 
@@ -55,10 +55,10 @@ def read_matlab(path: str, content: bytes, names: Collection[str]) -> dict[str, 
             if kind == _COMPRESSED:
                 data = _inflated(data, names)
             elif kind != _MATRIX:
-                raise _Damaged(f"an element of type {kind} among its variables")
+                raise _DamageError(f"an element of type {kind} among its variables")
             name = _name(data)
             if name in found:
-                raise _Damaged(f"variable '{name}' is there twice")
+                raise _DamageError(f"variable '{name}' is there twice")
             if name in names:
                 found[name] = _matrix(data, 0, len(data), 0)
     except (ValueError, OSError, zlib.error, struct.error, MemoryError) as error:
@@ -66,28 +66,35 @@ def read_matlab(path: str, content: bytes, names: Collection[str]) -> dict[str, 
     return found
 
 
+def text_in(cell: NDArray[Any]) -> str:
+    """Take the text out of a cell that must hold one; anything else is a ValueError."""
+    if cell.dtype.kind != "U" or cell.shape != (1,) or not cell[0]:
+        raise ValueError("a text is expected where there is none")
+    return str(cell[0])
+
+
 def _check_header(content: bytes) -> None:
     if content[:8] == b"\x89HDF\r\n\x1a\n" or content.startswith(b"MATLAB 7.3"):
-        raise _Damaged("it is of version 7.3 (HDF5); save it as the original is, with -v7")
+        raise _DamageError("it is of version 7.3 (HDF5); save it as the original is, with -v7")
     if len(content) < _HEADER:
-        raise _Damaged(f"it has only {len(content)} bytes")
+        raise _DamageError(f"it has only {len(content)} bytes")
     if content[124:128] != b"\x00\x01IM":
-        raise _Damaged("its header is not of level 5, little-endian")
+        raise _DamageError("its header is not of level 5, little-endian")
 
 
 def _element(data: Buffer, at: int, end: int) -> tuple[int, int, int, int]:
-    """Read a tag: the type of an element, where its bytes begin, how many there are, where the next begins."""
+    """Read a tag: the type of an element, where its bytes begin, how many, where the next begins."""
     if at + 8 > end:
-        raise _Damaged("an element is cut off")
+        raise _DamageError("an element is cut off")
     kind, size = _TAG.unpack_from(data, at)
     if kind >> 16:  # a small one: the bytes stand in the tag itself
         size, kind = kind >> 16, kind & 0xFFFF
         if size > 4:
-            raise _Damaged(f"a small element of {size} bytes")
+            raise _DamageError(f"a small element of {size} bytes")
         return kind, at + 4, size, at + 8
     start = at + 8
     if size > end - start:
-        raise _Damaged(f"an element of {size} bytes where {end - start} are left")
+        raise _DamageError(f"an element of {size} bytes where {end - start} are left")
     return kind, start, size, start + size + (-size & 7)
 
 
@@ -97,16 +104,16 @@ def _inflated(packed: Buffer, names: Collection[str]) -> Buffer:
     data = unpacker.decompress(packed, 1024)
     kind, start, size, _ = _element(data, 0, 1 << 32)
     if kind != _MATRIX:
-        raise _Damaged(f"a packed element of type {kind}, not a variable")
+        raise _DamageError(f"a packed element of type {kind}, not a variable")
     if _name(data[start:]) in names:
         check_unpacked("a variable", size, len(packed))
         data += unpacker.decompress(unpacker.unconsumed_tail, max(1, size + 8 - len(data)))
         if len(data) < start + size:
-            raise _Damaged("a packed variable is cut off")
+            raise _DamageError("a packed variable is cut off")
         if not unpacker.eof:  # the check sum comes after the last byte
             unpacker.decompress(unpacker.unconsumed_tail, 1)
             if not unpacker.eof:
-                raise _Damaged("a packed variable is longer than it says")
+                raise _DamageError("a packed variable is longer than it says")
     return memoryview(data)[start : start + size]
 
 
@@ -117,19 +124,19 @@ def _top(data: Buffer, at: int, end: int) -> tuple[int, tuple[int, ...], str, in
         if (kind, size, second, axes, third, letters) == (6, 8, 5, 8, 1, 0) and rows >= 0 and columns >= 0:
             return flags, (rows, columns), "", at + 40  # two axes and no name, as all that lie in cells
     if at + 16 > end:
-        raise _Damaged("a matrix is cut off")
+        raise _DamageError("a matrix is cut off")
     kind, size, flags, _ = _FLAGS.unpack_from(data, at)
     if (kind, size) != (6, 8):
-        raise _Damaged("a matrix begins without its class")
+        raise _DamageError("a matrix begins without its class")
     kind, start, size, at = _element(data, at + 16, end)
     if kind != 5 or size % 4 or not 8 <= size <= 4 * _MOST_AXES:
-        raise _Damaged("a matrix has no shape")
+        raise _DamageError("a matrix has no shape")
     shape = struct.unpack_from(f"<{size // 4}i", data, start)
     if min(shape) < 0:
-        raise _Damaged(f"a matrix of shape {shape}")
+        raise _DamageError(f"a matrix of shape {shape}")
     kind, start, size, at = _element(data, at, end)
     if kind != 1:
-        raise _Damaged("a matrix has no name")
+        raise _DamageError("a matrix has no name")
     return flags, shape, bytes(data[start : start + size]).decode("latin-1"), at
 
 
@@ -144,19 +151,19 @@ def _matrix(data: Buffer, at: int, end: int, depth: int) -> NDArray[Any]:
     if class_ == _CELL:
         return _cells(data, at, end, shape, depth)
     if class_ not in _NUMBERS and class_ != _TEXT:
-        raise _Damaged(f"a matrix of class {class_}, which is no number, text or cell")
+        raise _DamageError(f"a matrix of class {class_}, which is no number, text or cell")
     if flags & _COMPLEX:
-        raise _Damaged("a matrix of complex numbers")
+        raise _DamageError("a matrix of complex numbers")
     if class_ == _TEXT and not count:
         return np.empty(0, dtype=np.str_)
     kind, start, size, _ = _element(data, at, end)
     if class_ == _TEXT:
         return _text(bytes(data[start : start + size]), kind, shape)
     if kind not in _DTYPES:
-        raise _Damaged(f"numbers of type {kind}")
+        raise _DamageError(f"numbers of type {kind}")
     dtype = _DTYPES[kind]
     if size != count * dtype.itemsize:
-        raise _Damaged(f"{size} bytes for {count} numbers of {dtype.itemsize} bytes")
+        raise _DamageError(f"{size} bytes for {count} numbers of {dtype.itemsize} bytes")
     if not count:
         return np.empty(shape, dtype)
     return np.frombuffer(data, dtype, count, start).reshape(shape, order="F")
@@ -166,14 +173,14 @@ def _cells(data: Buffer, at: int, end: int, shape: tuple[int, ...], depth: int) 
     """Read as many matrices as there are cells, which MATLAB writes column by column."""
     count = math.prod(shape)
     if depth == _DEEPEST:
-        raise _Damaged(f"cells in cells, more than {_DEEPEST} deep")
+        raise _DamageError(f"cells in cells, more than {_DEEPEST} deep")
     if count * 8 > end - at:
-        raise _Damaged(f"{count} cells in {end - at} bytes")
+        raise _DamageError(f"{count} cells in {end - at} bytes")
     cells = np.empty(count, dtype=np.object_)
     for i in range(count):
         kind, start, size, at = _element(data, at, end)
         if kind != _MATRIX:
-            raise _Damaged(f"a cell holds an element of type {kind}")
+            raise _DamageError(f"a cell holds an element of type {kind}")
         cells[i] = _matrix(data, start, start + size, depth + 1) if size else np.empty((0, 0))
     return cells.reshape(shape, order="F")
 
@@ -181,9 +188,9 @@ def _cells(data: Buffer, at: int, end: int, shape: tuple[int, ...], depth: int) 
 def _text(letters: bytes, kind: int, shape: tuple[int, ...]) -> NDArray[np.str_]:
     """Read a text, or several of one length: a row of letters each."""
     if kind not in _LETTERS:
-        raise _Damaged(f"a text of type {kind}")
+        raise _DamageError(f"a text of type {kind}")
     text = letters.decode(_LETTERS[kind])
     if len(shape) != 2 or len(text) != math.prod(shape):
-        raise _Damaged(f"a text of {len(text)} letters in a matrix of shape {shape}")
+        raise _DamageError(f"a text of {len(text)} letters in a matrix of shape {shape}")
     rows = shape[0]
     return np.array([text] if rows == 1 else [text[row::rows] for row in range(rows)], dtype=np.str_)

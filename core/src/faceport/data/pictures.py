@@ -32,7 +32,7 @@ MOST_MEGAPIXELS = 100.0
 MOST_SCANS = 100  # of a progressive JPEG: a small file can have every pixel gone over thousands of times
 
 # OpenCV 4.11 and later write RGB themselves, to the same bits, which saves a pass over the pixels. For other
-# formats than these, some of which it writes otherwise then, and for older ones the channels are turned round.
+# formats, some of which come out otherwise then, and with older versions the channels are turned round.
 _RGB = getattr(cv2, "IMREAD_COLOR_RGB", None)
 
 
@@ -75,8 +75,8 @@ def _check_pixels(data: bytes, name: str) -> None:
     width, height = picture_size(data) or (0, 0)
     if width * height > 1e6 * most_megapixels():
         raise ImageError(
-            f"{name}: it has {width}x{height} pixels, more than the {most_megapixels():g} megapixels that are "
-            f"decoded; set {MEGAPIXELS} to allow more"
+            f"{name}: it has {width}x{height} pixels, more than the {most_megapixels():g} megapixels "
+            f"that are decoded; set {MEGAPIXELS} to allow more"
         )
     if data.startswith(b"\xff\xd8") and scans(data) > MOST_SCANS:
         raise ImageError(f"{name}: a JPEG of {scans(data)} scans, as only files made to do harm have")

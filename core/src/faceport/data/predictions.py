@@ -136,7 +136,7 @@ def _attribute(name: str, value: Any) -> np.ndarray[Any, Any]:
     """Read an attribute: numbers, truths or texts, a row of any shape for each face."""
     if isinstance(value, list) and value and isinstance(value[0], str):
         return _names(f"attributes.{printable(name, 40)}", value)
-    kinds, rows = set(), value
+    rows = value
     while isinstance(rows, list) and rows and isinstance(rows[0], list):
         rows = [*chain.from_iterable(row if isinstance(row, list) else [None] for row in rows)]
     kinds = {*map(type, rows)} if isinstance(rows, list) else {None}

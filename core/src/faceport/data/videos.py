@@ -57,7 +57,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoFacts:
 
 
 def read_video(path: str | os.PathLike[str], every: int = 1, name: str = "") -> Iterator[Sample]:
-    """Yield every n-th frame of a video as a sample, e.g. 'video.mp4#000012'; `name` stands for the file's own.
+    """Yield every n-th frame of a video as a sample, e.g. 'video.mp4#000012'; `name` replaces the file's.
 
     Each frame is decoded here, by whoever iterates, because a video can only be read in order; the
     samples may then be looked at in any thread and order, and live only as long as they are held.
@@ -92,8 +92,8 @@ def _open_video(path: str | os.PathLike[str]) -> cv2.VideoCapture:
     if width * height > 1e6 * most_megapixels():
         video.release()
         raise FaceportError(
-            f"{name}: its frames have {width}x{height} pixels, more than the {most_megapixels():g} megapixels "
-            f"that are decoded; set {MEGAPIXELS} to allow more"
+            f"{name}: its frames have {width}x{height} pixels, more than the {most_megapixels():g} "
+            f"megapixels that are decoded; set {MEGAPIXELS} to allow more"
         )
     return video
 
@@ -149,8 +149,8 @@ class VideoWriter:
 
     def _full(self) -> FaceportError:
         return FaceportError(
-            f"{self.path}: the video cannot be written whole: is the disk that holds it full? Nothing of it was "
-            "kept; choose another disk with out="
+            f"{self.path}: the video cannot be written whole: is the disk that holds it full? Nothing of it "
+            "was kept; choose another disk with out="
         )
 
     def close(self) -> None:

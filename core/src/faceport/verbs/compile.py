@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from faceport.api import Artifact, Verb
 from faceport.artifacts.builder import require_usable
-from faceport.artifacts.bundle import Bundle, write_bundle
+from faceport.artifacts.bundle import Bundle, check_place, write_bundle
+from faceport.files import expand
 from faceport.runs.options import CalibratedOptions
 from faceport.runs.plan import make_plan
 
@@ -40,10 +40,12 @@ class Compile(Verb):
         plan = make_plan(config, self.options)
         model = plan.model
         require_usable(plan.target, plan.target_name)
+        out = expand(self.options.out)
+        check_place(out)
         builder = plan.builder(plan.first_questions())
         artifacts = {name: builder.artifact(network) for name, network in model.networks.items()}
         settled = {**plan.settled(), "target": config["target"]}
-        return Compiled(write_bundle(Path(self.options.out), artifacts, settled, plan.warnings()), artifacts)
+        return Compiled(write_bundle(out, artifacts, settled, plan.warnings()), artifacts)
 
     def show(self, outcome: Compiled) -> int:
         """Show how far each network is from its reference, and what to do with the folder."""

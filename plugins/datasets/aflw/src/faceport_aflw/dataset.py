@@ -5,7 +5,6 @@ The labels are the 19 landmarks of AFLWinfo_release.mat, which all papers on AFL
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,12 +17,14 @@ from numpy.typing import NDArray
 from faceport.data.archive import Archive
 from faceport.data.crops import grown, inside
 from faceport.data.labelled import LabelledPictures, by_picture, rows_of
+from faceport.data.matlab import read_matlab, text_in
 from faceport.errors import FaceportError
 from faceport.types import Crops, Faces, Sample
 
 POINTS = 19
 INFO = "AFLWinfo_release.mat"
 VARIABLES = ("bbox", "data", "mask_new", "nameList", "ra")
+LARGEST = 1e9  # pixels; a float32 holds it
 TRAIN = 20_000  # the first so many of the published order; the others are the test set
 
 
@@ -65,7 +66,8 @@ class Aflw(LabelledPictures):
     @cached_property
     def content(self) -> Mapping[str, NDArray[Any]]:
         """Load the annotations."""
-        return _load(self.root, self.annotation(INFO))
+        path = self.annotation(INFO)
+        return load(path, self.read_annotations(path))
 
     @cached_property
     def visible(self) -> NDArray[np.bool_]:
@@ -82,7 +84,10 @@ class Aflw(LabelledPictures):
     @cached_property
     def names(self) -> list[str]:
         """Give the picture of each face of the split."""
-        return [str(self.content["nameList"][position, 0][0]) for position in self.order]
+        try:
+            return [text_in(self.content["nameList"][position, 0]) for position in self.order]
+        except ValueError as error:
+            raise FaceportError(f"{INFO}: nameList holds what is no name: {error}") from error
 
     @cached_property
     def rows(self) -> Mapping[str, list[int]]:
@@ -113,26 +118,26 @@ class Aflw(LabelledPictures):
         return f"AFLW {self.options.split}"
 
 
-def _load(root: Archive, path: str) -> Mapping[str, NDArray[Any]]:
-    import scipy.io
-
-    try:
-        content: Mapping[str, NDArray[Any]] = scipy.io.loadmat(io.BytesIO(root.read(path)))
-    except Exception as error:  # scipy has no error of its own for damaged files
-        raise FaceportError(f"{path}: not a MATLAB file that can be read, or damaged: {error}") from error
-    absent = [name for name in VARIABLES if name not in content]
+def load(path: str, content: bytes) -> Mapping[str, NDArray[Any]]:
+    """Read the annotations, and say so when they are none."""
+    found = read_matlab(path, content, VARIABLES)
+    absent = [name for name in VARIABLES if name not in found]
     if absent:
         raise FaceportError(f"{path}: has no {', '.join(absent)}: not the annotations of AFLW")
-    count = len(content["data"])
+    count = len(found["data"])
     shapes = {
         "bbox": (count, 4),
         "data": (count, 2 * POINTS),
         "mask_new": (count, POINTS),
         "nameList": (count, 1),
     }
-    wrong = [name for name, shape in shapes.items() if content[name].shape != shape]
-    if wrong or sorted(content["ra"].reshape(-1).tolist()) != list(range(1, count + 1)):
+    wrong = [
+        name
+        for name, shape in shapes.items()
+        if found[name].shape != shape or found[name].dtype.kind not in ("O" if name == "nameList" else "iuf")
+    ]
+    if wrong or sorted(found["ra"].reshape(-1).tolist()) != list(range(1, count + 1)):
         raise FaceportError(f"{path}: {', '.join(wrong) or 'ra'} does not fit its {count} faces")
-    if not (np.isfinite(content["data"]).all() and np.isfinite(content["bbox"]).all()):
+    if not ((np.abs(found["data"]) < LARGEST).all() and (np.abs(found["bbox"]) < LARGEST).all()):
         raise FaceportError(f"{path}: a landmark or a box is not finite")
-    return content
+    return found

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,8 @@ from numpy.typing import NDArray
 from faceport.data.archive import Archive, open_root
 from faceport.data.labelled import LabelledPictures, rows_of
 from faceport.errors import FaceportError
+from faceport.escapes import printable
+from faceport.files import expand
 from faceport.types import Faces
 
 Array = NDArray[np.float64]
@@ -51,7 +52,7 @@ class CocoKeypoints(LabelledPictures):
     @cached_property
     def pictures(self) -> Archive:
         """Open the folder of the pictures: that of the annotations, if no other is named."""
-        return open_root(self.options.root or Path(self.options.path).expanduser().parent)
+        return open_root(self.options.root or expand(self.options.path).parent)
 
     @property
     def protocol(self) -> str:
@@ -70,12 +71,19 @@ def parse(path: str, content: bytes) -> dict[str, Faces]:
     except orjson.JSONDecodeError as error:
         raise FaceportError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
     except (KeyError, TypeError, AttributeError) as error:
-        raise FaceportError(f"{path}: not a COCO annotation file: {type(error).__name__} {error}") from error
+        raise FaceportError(
+            f"{path}: not a COCO annotation file: {type(error).__name__} {printable(error, 120)}"
+        ) from error
     if stray:
-        where = f"annotation {stray.get('id')} is of image {stray['image_id']}"
+        where = f"annotation {_title(stray)} is of image {printable(stray['image_id'], 80)}"
         raise FaceportError(f"{path}: {where}, not listed")
     faces, rows = _faces(path, items), rows_of(owners)
     return {name: faces[np.array(rows.get(image, ()), dtype=np.intp)] for image, name in names.items()}
+
+
+def _title(item: Mapping[str, Any]) -> str:
+    """Name an image or an annotation in a message."""
+    return printable(item.get("id"), 80)
 
 
 def _names(path: str, images: list[dict[str, Any]]) -> dict[Any, str]:
@@ -84,20 +92,22 @@ def _names(path: str, images: list[dict[str, Any]]) -> dict[Any, str]:
     for image in images:
         name = image["file_name"]
         if not isinstance(name, str) or not name:
-            raise FaceportError(f"{path}: file_name {name!r} of image {image['id']} is not a name")
+            raise FaceportError(
+                f"{path}: file_name {printable(name, 80)} of image {_title(image)} is not a name"
+            )
         if image["id"] in names:
-            raise FaceportError(f"{path}: image {image['id']} is listed twice")
+            raise FaceportError(f"{path}: image {_title(image)} is listed twice")
         names[image["id"]] = name
     twice = [name for name, count in Counter(names.values()).items() if count > 1]
     if twice:
-        raise FaceportError(f"{path}: {twice[0]} is listed twice")
+        raise FaceportError(f"{path}: {printable(twice[0])} is listed twice")
     return names
 
 
 def _points(path: str, items: list[dict[str, Any]]) -> int:
     """Count the landmarks, which must be as many in every annotation."""
     counts = {
-        len(points) if isinstance(points := item.get("keypoints"), list) else 0: item.get("id")
+        len(points) if isinstance(points := item.get("keypoints"), list) else 0: _title(item)
         for item in items
     }
     if len(counts) == 1:
@@ -113,7 +123,7 @@ def _faces(path: str, items: list[dict[str, Any]]) -> Faces:
     left, top, width, height = _column(path, items, "bbox", (4,)).T
     empty = np.flatnonzero((width <= 0) | (height <= 0))
     if len(empty):
-        raise FaceportError(f"{path}: annotation {items[empty[0]].get('id')}: the box has no size")
+        raise FaceportError(f"{path}: annotation {_title(items[empty[0]])}: the box has no size")
     shared = [name for name in EXTRAS if all(name in item for item in items)]
     return Faces(
         boxes=np.stack([left, top, left + width, top + height], axis=1).astype(np.float32),
@@ -128,14 +138,14 @@ def _column(path: str, items: list[dict[str, Any]], key: str, shape: tuple[int, 
         values = np.array([item[key] for item in items], np.float64).reshape(len(items), *shape)
     except UNREADABLE:
         for item in items:  # one by one, to name the first that is wrong
-            where = f"{path}: annotation {item.get('id')}: {key}"
+            where = f"{path}: annotation {_title(item)}: {key}"
             try:
                 np.array(item[key], np.float64).reshape(shape)
             except UNREADABLE as error:
-                raise FaceportError(f"{where}: {type(error).__name__} {error}") from error
+                raise FaceportError(f"{where}: {type(error).__name__} {printable(error, 120)}") from error
         raise FaceportError(f"{path}: {key} is not alike in all annotations") from None
     wrong = ~(np.abs(values) <= np.finfo(np.float32).max).reshape(len(items), -1).all(axis=1)
     if wrong.any():
         item = items[int(wrong.argmax())]
-        raise FaceportError(f"{path}: annotation {item.get('id')}: {key}: a number is not finite")
+        raise FaceportError(f"{path}: annotation {_title(item)}: {key}: a number is not finite")
     return values

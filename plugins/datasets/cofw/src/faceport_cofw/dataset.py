@@ -12,15 +12,20 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from faceport.data.bounds import check_unpacked
 from faceport.data.crops import grown
 from faceport.data.labelled import LabelledPictures
 from faceport.errors import FaceportError, ImageError
+from faceport.escapes import printable
 from faceport.types import Crops, Faces, Image, Sample
 
 if TYPE_CHECKING:
     import h5py
 
 POINTS = 29
+LARGEST = 1e9  # pixels; a float32 holds it
+# What h5py raises where a file is damaged, whatever it is damaged in.
+DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError, AttributeError, MemoryError)
 FILES = {"test": ("COFW_test_color.mat", "T"), "train": ("COFW_train_color.mat", "Tr")}
 
 
@@ -55,8 +60,10 @@ class Cofw(LabelledPictures):
         try:
             # Out of an archive it is read into memory: HDF5 jumps about in its files.
             return h5py.File(path if path.is_file() else io.BytesIO(self.root.read(self.found)))
-        except OSError as error:
-            raise FaceportError(f"{path} is damaged, or no MATLAB 7.3 file: {error}") from error
+        except DAMAGED as error:
+            raise FaceportError(
+                f"{path} is damaged, or no MATLAB 7.3 file: {printable(error, 200)}"
+            ) from error
 
     @cached_property
     def found(self) -> str:
@@ -70,7 +77,10 @@ class Cofw(LabelledPictures):
         """Read landmarks (x of all, y of all, hidden of all), boxes and the number of pictures."""
         key = FILES[self.options.split][1]
         names = [f"{name}{key}" for name in ("phis", "bboxes", "Is")]
-        absent = [name for name in names if name not in self.content]
+        try:
+            absent = [name for name in names if name not in self.content]
+        except DAMAGED as error:
+            raise FaceportError(f"{self.found} is damaged: {printable(error, 200)}") from error
         if absent:
             raise FaceportError(f"{self.found} has no {', '.join(absent)}: not a file of COFW")
         rows, boxes, pictures = map(self.table, names)
@@ -79,7 +89,8 @@ class Cofw(LabelledPictures):
                 f"{self.found}: expected {3 * POINTS} numbers, a box and a picture for each face, "
                 f"found shapes {rows.shape}, {boxes.shape}, {pictures.shape}"
             )
-        if not (np.isfinite(rows).all() and np.isfinite(boxes).all() and (boxes[:, 2:] > 0).all()):
+        numbers_are_sound = all((np.abs(values) < LARGEST).all() for values in (rows, boxes))
+        if not (numbers_are_sound and (boxes[:, 2:] > 0).all()):
             raise FaceportError(f"{self.found}: a landmark is not finite, or a box has no size")
         points = rows.reshape(-1, 3, POINTS)
         landmarks = points[:, :2].transpose(0, 2, 1).astype(np.float32)
@@ -92,28 +103,47 @@ class Cofw(LabelledPictures):
         """Read a variable: numbers, or references to pictures."""
         import h5py
 
-        item = self.content[name]
-        if not isinstance(item, h5py.Dataset):
-            raise FaceportError(f"{self.found}: {name} is no array: not a file of COFW")
-        pointing = h5py.check_ref_dtype(item.dtype) is not None
-        if pointing != name.startswith("Is") or not (pointing or item.dtype.kind in "fiu"):
-            raise FaceportError(f"{self.found}: {name} is made of {item.dtype}: not a file of COFW")
         try:
-            return np.asarray(
-                item[()]
-            ).T  # MATLAB stores columns first: what it calls (n, 87) is read as (87, n)
-        except OSError as error:
-            raise FaceportError(f"{self.found} is damaged: {error}") from error
+            item = self.content[name]
+            if not isinstance(item, h5py.Dataset):
+                raise FaceportError(f"{self.found}: {name} is no array: not a file of COFW")
+            pointing = h5py.check_ref_dtype(item.dtype) is not None
+            if pointing != name.startswith("Is") or not (pointing or item.dtype.kind in "fiu"):
+                raise FaceportError(f"{self.found}: {name} is made of {item.dtype}: not a file of COFW")
+            return self.array(item)
+        except DAMAGED as error:
+            raise FaceportError(f"{self.found} is damaged: {printable(error, 200)}") from error
+
+    def array(self, item: h5py.Dataset) -> NDArray[Any]:
+        """Read an array that lies in the file itself; MATLAB stores columns first, (n, 87) as (87, n)."""
+        if item.external or item.is_virtual or item.file.id != self.content.id:
+            raise OSError("an array of it lies in another file")
+        check_unpacked("an array of it", item.size * item.dtype.itemsize, item.id.get_storage_size())
+        return np.asarray(item[()]).T
 
     def read(self, sample: str) -> Image:
         """Take a picture out of the file; some are grey."""
-        references = self.content[f"Is{FILES[self.options.split][1]}"]
+        import h5py
+
         try:
-            pixels = self.content[references[0, int(sample.rpartition("/")[2]) - 1]][()].T
-        except (OSError, ValueError) as error:
-            raise ImageError(f"{sample}: cannot be read from {self.found}: {error}") from error
+            references = self.content[f"Is{FILES[self.options.split][1]}"]
+            item = self.content[references[0, int(sample.rpartition("/")[2]) - 1]]
+            if not isinstance(item, h5py.Dataset) or item.dtype != np.uint8 or item.ndim not in (2, 3):
+                raise ValueError("it is no array of pixels")
+            pixels = self.array(item)
+        except DAMAGED as error:
+            raise ImageError(
+                f"{sample}: cannot be read from {self.found}: {printable(error, 200)}"
+            ) from error
         image = np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
-        return np.ascontiguousarray(image, dtype=np.uint8)
+        if image.shape[2] != 3 or not image.size:
+            raise ImageError(f"{sample}: its pixels in {self.found} have shape {pixels.shape}")
+        return np.ascontiguousarray(image)
+
+    @cached_property
+    def pictures_state(self) -> str:
+        """Identify the pictures by the file that they lie in."""
+        return self.root.state([self.found])
 
     def crops(self, sample: Sample) -> Crops:
         """Cut the face out as for PIPNet: its box as it is, the last pixel counted in."""

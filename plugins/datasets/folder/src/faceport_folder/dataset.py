@@ -5,18 +5,19 @@ from __future__ import annotations
 import glob
 import hashlib
 import math
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from faceport.api import Dataset
 from faceport.data.pictures import PICTURES, decode, find_pictures, is_picture
 from faceport.data.videos import VIDEOS, is_video, probe_video, read_video
 from faceport.errors import MissingError
+from faceport.files import expand, state_of
+from faceport.places import as_text
 from faceport.types import Sample
 
 ACCEPTED = (
@@ -37,6 +38,14 @@ class FolderOptions:
             raise ValueError(f"option 'every' must be 1 or more, not {self.every}")
 
 
+class Census(NamedTuple):
+    """What a folder holds."""
+
+    pictures: int
+    names: str  # a hash
+    states: str  # a hash of sizes and times of change
+
+
 class Folder(Dataset):
     """Stream pictures or video frames that have no truth."""
 
@@ -46,7 +55,7 @@ class Folder(Dataset):
     @property
     def path(self) -> Path:
         """What to read."""
-        return Path(self.options.path).expanduser()
+        return expand(self.options.path)
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Yield the name and the path of each picture; a folder is walked as it is consumed."""
@@ -59,14 +68,13 @@ class Folder(Dataset):
             root = Path(*takewhile(lambda part: not glob.has_magic(part), path.parts))
             pattern = str(path.relative_to(root))
             matches = glob.glob(pattern, root_dir=root, recursive=True)  # noqa: PTH207 - Path.glob('**') has no files
-            names = (name for name in sorted(matches) if is_picture(name) and (root / name).is_file())
+            names = (name for name in sorted({*matches}) if is_picture(name) and (root / name).is_file())
         else:
             raise MissingError(f"there is no {path}. {ACCEPTED}")
         empty = True
         for name in names:
             empty = False
-            # A file name may hold bytes that are no text; predictions are text.
-            yield os.fsencode(name).decode("utf-8", "backslashreplace"), root / name
+            yield as_text(name), root / name  # predictions are text, which not every file name is
         if empty:
             raise MissingError(f"no picture found in {path}. {ACCEPTED}")
 
@@ -83,29 +91,34 @@ class Folder(Dataset):
         return self.path.is_file() and is_video(self.path)
 
     @cached_property
-    def census(self) -> tuple[int, str]:
-        """Count the pictures and hash their names, without holding them."""
-        count, digest = 0, hashlib.sha256()
-        for name, _ in self.files():
+    def census(self) -> Census:
+        """Count the pictures, hash their names and their state, without holding them."""
+        count, names, states = 0, hashlib.sha256(), hashlib.sha256()
+        for name, path in self.files():
             count += 1
-            digest.update(f"{name}\n".encode())
-        return count, digest.hexdigest()
+            names.update(f"{name}\n".encode())
+            states.update(state_of(path).encode())
+        return Census(count, names.hexdigest(), states.hexdigest())
 
     def __len__(self) -> int:
         if self.is_video:
             return math.ceil(probe_video(self.path).frames / self.options.every)
-        return self.census[0]
+        return self.census.pictures
 
     def facts(self) -> Mapping[str, Any]:
-        """Identify the pictures by their names, a video by its size."""
+        """Identify the pictures or the video by names, and their bytes by size and time of change."""
         if self.is_video:
-            video = probe_video(self.path)
-            bytes_ = self.path.stat().st_size
             return {
                 "path": str(self.path),
-                "bytes": bytes_,
-                "frames": video.frames,
+                "bytes": self.path.stat().st_size,
+                "frames": probe_video(self.path).frames,
                 "every": self.options.every,
+                "pictures_state": state_of(self.path),
             }
-        count, digest = self.census
-        return {"path": str(self.path), "pictures": count, "names_sha256": digest}
+        census = self.census
+        return {
+            "path": str(self.path),
+            "pictures": census.pictures,
+            "names_sha256": census.names,
+            "pictures_state": census.states,
+        }

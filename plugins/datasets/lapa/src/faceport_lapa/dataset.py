@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from faceport.data.archive import Archive
 from faceport.data.labelled import LabelledPictures, extents, lines, numbers
 from faceport.errors import FaceportError
+from faceport.escapes import printable
 from faceport.types import Faces
 
 POINTS = 106
@@ -47,7 +48,8 @@ class Lapa(LabelledPictures):
         labels = {}
         for name in sorted(folder.names()):
             if name.endswith(".txt"):
-                landmarks = parse(f"{self.options.split}/landmarks/{name}", folder.read(name))[None]
+                path = f"{self.options.split}/landmarks/{name}"
+                landmarks = parse(path, self.read_annotations(name, folder))[None]
                 labels[f"{name[:-4]}.jpg"] = Faces(boxes=extents(landmarks), landmarks=landmarks)
         return labels
 
@@ -67,11 +69,11 @@ def parse(path: str, content: bytes) -> NDArray[np.float32]:
     (_, count), *rows = [*lines(content)] or [(1, "nothing")]
     if count != str(POINTS) or len(rows) != POINTS:
         raise FaceportError(
-            f"{path}:1: says {count[:20]} landmarks and {len(rows)} lines follow, not {POINTS}"
+            f"{path}:1: says {printable(count, 20)} landmarks and {len(rows)} lines follow, not {POINTS}"
         )
     points = []
     for number, line in rows:
         points.append(numbers(line.split(), f"{path}:{number}"))
         if len(points[-1]) != 2:
-            raise FaceportError(f"{path}:{number}: expected 'x y', found '{line[:80]}'")
+            raise FaceportError(f"{path}:{number}: expected 'x y', found '{printable(line, 80)}'")
     return np.stack(points).astype(np.float32)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
-from faceport.data.labelled import LabelledPictures, by_pair, lines
-from faceport.data.pictures import PICTURES
+from faceport.data.labelled import LabelledPictures, by_pair, count_in, lines, only_one
+from faceport.data.pictures import is_picture
 from faceport.errors import FaceportError
+from faceport.escapes import printable
+from faceport.files import expand
 from faceport.types import Faces
 
 PAIRS = "pairs.txt"
@@ -43,10 +44,10 @@ class Lfw(LabelledPictures):
         """Read the pairs: two names, and whether they are one person."""
         if self.options.pairs:
             return parse(self.options.pairs, self.outside(self.options.pairs, "pairs"), self.options.folds)
-        beside = Path(self.options.root).expanduser().parent / PAIRS
+        beside = expand(self.options.root).parent / PAIRS
         if PAIRS not in self.root and beside.is_file():
-            return parse(str(beside), beside.read_bytes(), self.options.folds)
-        return parse(PAIRS, self.root.read(self.annotation(PAIRS)), self.options.folds)
+            return parse(str(beside), self.outside(str(beside), "pairs"), self.options.folds)
+        return parse(PAIRS, self.read_annotations(self.annotation(PAIRS)), self.options.folds)
 
     @cached_property
     def labels(self) -> Mapping[str, Faces]:
@@ -59,9 +60,7 @@ class Lfw(LabelledPictures):
     @cached_property
     def files(self) -> Mapping[str, str]:
         """Find the files by name without suffix: aligned versions are often .png."""
-        return {
-            name.rpartition(".")[0]: name for name in self.pictures.names() if name.lower().endswith(PICTURES)
-        }
+        return only_one(filter(is_picture, self.pictures.names()), str(self.pictures.path))
 
     def file(self, sample: str) -> str:
         """Give the file name of a picture."""
@@ -78,9 +77,10 @@ def parse(path: str, content: bytes, folds: int | None = None) -> list[tuple[str
     """Read pairs.txt: 'folds pairs', then per fold so many lines 'NAME i j' and 'NAME i OTHER j'."""
     rows = [(number, line.split()) for number, line in lines(content)]
     header = rows[0][1] if rows else []
-    if not 1 <= len(header) <= 2 or not all(field.isdecimal() for field in header):
+    counts = [count for field in header if (count := count_in(field)) is not None]
+    if not 1 <= len(header) <= 2 or len(counts) != len(header):
         raise FaceportError(f"{path}:1: expected 'folds pairs', e.g. '10 300'")
-    known, each = (int(header[0]), int(header[1])) if len(header) == 2 else (1, int(header[0]))
+    known, each = counts if len(counts) == 2 else (1, counts[0])
     if len(rows) - 1 != 2 * known * each:
         raise FaceportError(
             f"{path}: {known} folds of {each} + {each} pairs are announced, {len(rows) - 1} pairs follow"
@@ -93,9 +93,10 @@ def parse(path: str, content: bytes, folds: int | None = None) -> list[tuple[str
 def _pair(fields: list[str], where: str) -> tuple[str, str, bool]:
     same = len(fields) == 3
     first, second = (fields[:2], [fields[0], *fields[2:]]) if same else (fields[:2], fields[2:])
-    if len(fields) not in (3, 4) or not (first[1].isdecimal() and second[1].isdecimal()):
+    numbers = [count_in(one[1]) for one in (first, second) if len(one) == 2]
+    if len(fields) not in (3, 4) or len(numbers) != 2 or None in numbers:
         raise FaceportError(
-            f"{where}: expected 'NAME i j' or 'NAME i OTHER j', found '{' '.join(fields)[:80]}'"
+            f"{where}: expected 'NAME i j' or 'NAME i OTHER j', found '{printable(' '.join(fields), 80)}'"
         )
-    (a, i), (b, j) = first, second
-    return f"{a}/{a}_{int(i):04d}", f"{b}/{b}_{int(j):04d}", same
+    (a, b), (i, j) = (first[0], second[0]), numbers
+    return f"{a}/{a}_{i:04d}", f"{b}/{b}_{j:04d}", same

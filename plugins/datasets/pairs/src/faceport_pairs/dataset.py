@@ -6,13 +6,14 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
 from faceport.data.archive import Archive, open_root
 from faceport.data.labelled import LabelledPictures, by_pair
 from faceport.errors import FaceportError
+from faceport.escapes import printable
+from faceport.files import expand
 from faceport.types import Faces
 
 COLUMNS = ("file_x", "file_y", "decision")
@@ -55,7 +56,7 @@ class Pairs(LabelledPictures):
     @cached_property
     def pictures(self) -> Archive:
         """Open the folder of the pictures: that of the list, if no other is named."""
-        return open_root(self.options.root or Path(self.options.path).expanduser().parent)
+        return open_root(self.options.root or expand(self.options.path).parent)
 
     @property
     def protocol(self) -> str:
@@ -86,7 +87,7 @@ def parse(path: str, content: bytes) -> list[tuple[str, str, bool]]:
         first, second, decision = (row[place].strip() for place in places)
         if not first or not second or decision.lower() not in DECISIONS:
             raise FaceportError(
-                f"{path}:{number}: expected two files and yes or no, found '{','.join(row)[:80]}'"
+                f"{path}:{number}: expected two files and yes or no, found '{printable(','.join(row), 80)}'"
             )
         pairs.append((first, second, DECISIONS[decision.lower()]))
     if not pairs:
@@ -100,6 +101,7 @@ def identities(pairs: list[tuple[str, str, bool]], path: str) -> dict[str, str]:
 
     def find(name: str) -> str:
         while person.setdefault(name, name) != name:
+            person[name] = person[person[name]]  # halve the way, or a long chain of pairs takes for ever
             name = person[name]
         return name
 
@@ -110,6 +112,7 @@ def identities(pairs: list[tuple[str, str, bool]], path: str) -> dict[str, str]:
     for first, second, same in pairs:
         if not same and find(first) == find(second):
             raise FaceportError(
-                f"{path}: {first} and {second} are said to be two persons, but other pairs make them one"
+                f"{path}: {printable(first)} and {printable(second)} are said to be two persons, but other "
+                "pairs make them one"
             )
     return {name: find(name) for name in person}

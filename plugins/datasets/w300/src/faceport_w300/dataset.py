@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from faceport.data.labelled import LabelledPictures, extents, lines, numbers
-from faceport.data.pictures import PICTURES
+from faceport.data.labelled import LabelledPictures, extents, lines, numbers, only_one
+from faceport.data.pictures import is_picture
 from faceport.errors import FaceportError
 from faceport.types import Crops, Faces, Sample
 
@@ -54,15 +54,16 @@ class W300(LabelledPictures):
     def labels(self) -> Mapping[str, Faces]:
         """Read the .pts file of each picture."""
         names = sorted(self.root.names())
-        pictures = {name.rpartition(".")[0]: name for name in names if name.lower().endswith(PICTURES)}
         labels = {}
         for folder in SPLITS[self.options.split]:
             found = [name for name in names if name.startswith(f"{folder}/") and name.endswith(".pts")]
             if not found:
                 raise self.absent(f"there is no {folder}/*.pts in {self.root.path}")
+            here = [name for name in names if name.startswith(f"{folder}/") and is_picture(name)]
+            pictures = only_one(here, str(self.root.path))
             for name in found:
                 stem = name.removesuffix(".pts")
-                landmarks = parse(name, self.root.read(name))[None]
+                landmarks = parse(name, self.read_annotations(name))[None]
                 flags = {"common": folder in COMMON, "challenge": folder in CHALLENGE}
                 attributes = {flag: np.array([value]) for flag, value in flags.items()}
                 faces = Faces(boxes=extents(landmarks), landmarks=landmarks, attributes=attributes)

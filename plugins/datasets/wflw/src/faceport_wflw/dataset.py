@@ -16,6 +16,7 @@ from faceport.data.crops import crops_of, inside
 from faceport.data.labelled import LabelledPictures, by_picture, extents, lines, numbers, rows_of
 from faceport.data.pictures import is_picture
 from faceport.errors import FaceportError
+from faceport.escapes import printable
 from faceport.types import Crops, Faces, Sample
 
 POINTS = 98
@@ -60,7 +61,7 @@ class Wflw(LabelledPictures):
         folder = "list_98pt_rect_attr_train_test/"
         name = f"list_98pt_rect_attr_{self.options.split}.txt"
         found = self.annotation(f"WFLW_annotations/{folder}{name}", folder + name, name)
-        return found, self.root.read(found)
+        return found, self.read_annotations(found)
 
     @cached_property
     def rows(self) -> Mapping[str, list[int]]:
@@ -101,7 +102,7 @@ def parse(path: str, content: bytes) -> dict[str, Faces]:
                 f"found {len(fields)}"
             )
         if not is_picture(name):
-            raise FaceportError(f"{where}: expected the name of a picture, found '{name[:80]}'")
+            raise FaceportError(f"{where}: expected the name of a picture, found '{printable(name, 80)}'")
         names.append(name)
         rows.append(numbers(fields, where))
         if len(fields) == LONG and not _sound(rows[-1]):

@@ -1,15 +1,15 @@
 """Read the ground truth of WIDER FACE: MATLAB files or the official text list."""
 
-import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faceport.data.archive import Archive
-from faceport.data.labelled import lines
+from faceport.data.labelled import count_in, lines
+from faceport.data.matlab import read_matlab, text_in
 from faceport.errors import FaceportError
+from faceport.escapes import printable
 from faceport.types import Faces
 
 LEVELS = ("easy", "medium", "hard")  # which faces each setting of the evaluation counts
@@ -20,6 +20,7 @@ FARTHEST = 1_000_000  # pixels; float32 still tells every one of them apart
 
 Annotations = Mapping[str, Faces]  # by "EVENT/NAME.jpg", in the official order
 Cells = NDArray[np.object_]  # what MATLAB calls so: arrays in arrays
+Read = Callable[[str], bytes]  # gives the content of an annotation file
 
 
 def make_faces(rows: NDArray[np.int64], labels: Mapping[str, NDArray[np.generic]]) -> Faces:
@@ -29,15 +30,17 @@ def make_faces(rows: NDArray[np.int64], labels: Mapping[str, NDArray[np.generic]
     return Faces(boxes=boxes, attributes=labels)
 
 
-def read_mat(archive: Archive, path: str, levels: Mapping[str, str]) -> Annotations:
+def read_mat(read: Read, path: str, levels: Mapping[str, str]) -> Annotations:
     """Read wider_face_*.mat, and from wider_{easy,medium,hard}_*.mat which faces each level counts."""
     lists = [f"{label}_label_list" for label in LABELS]
-    content = load_mat(archive, path, ["event_list", "file_list", "face_bbx_list"], lists)
-    counted = {level: load_mat(archive, file, ["gt_list", "file_list"]) for level, file in levels.items()}
+    content = load_mat(read, path, ["event_list", "file_list", "face_bbx_list"], lists)
+    counted = {level: load_mat(read, file, ["gt_list", "file_list"]) for level, file in levels.items()}
     annotations: dict[str, Faces] = {}
     name = "its first picture"
     try:
         for e, i, name in _pictures(content):
+            if name in annotations:
+                raise ValueError("it is listed twice")
             rows = _boxes(content["face_bbx_list"][e, 0][i, 0])
             labels = {
                 label: content[key][e, 0][i, 0].reshape(-1)
@@ -45,12 +48,13 @@ def read_mat(archive: Archive, path: str, levels: Mapping[str, str]) -> Annotati
                 if key in content
             }
             for level, cells in counted.items():
-                where = f"{levels[level]} does not fit {path} at {name} with its {len(rows)} faces"
+                where = f"{levels[level]} does not fit {path} at {printable(name)} with its {len(rows)} faces"
                 labels[level] = _counted(cells, e, i, name, len(rows), where)
             annotations[name] = make_faces(rows, labels)
     except (IndexError, ValueError, TypeError, AttributeError) as error:
         raise FaceportError(
-            f"{path}: is not made as the annotations of WIDER FACE are, at {name}: {error}"
+            f"{path}: is not made as the annotations of WIDER FACE are, at {printable(name)}: "
+            f"{printable(error, 120)}"
         ) from error
     return annotations
 
@@ -60,20 +64,13 @@ def _pictures(content: Mapping[str, Cells]) -> Iterator[tuple[int, int, str]]:
     events, files, boxes = (content[key] for key in ("event_list", "file_list", "face_bbx_list"))
     for e in range(_count(events, files, boxes)):
         for i in range(_count(files[e, 0], boxes[e, 0])):
-            yield e, i, f"{_text(events[e, 0])}/{_text(files[e, 0][i, 0])}.jpg"
+            yield e, i, f"{text_in(events[e, 0])}/{text_in(files[e, 0][i, 0])}.jpg"
 
 
 def _count(*cells: Cells) -> int:
     """Count the rows of lists that must be as long as each other."""
     (count,) = {len(list_) for list_ in cells}
     return count
-
-
-def _text(cell: NDArray[Any]) -> str:
-    text = cell[0]
-    if not isinstance(text, str) or not text:
-        raise TypeError(f"{text!r} is not a name")
-    return str(text)
 
 
 def _boxes(cell: NDArray[Any]) -> NDArray[np.int64]:
@@ -89,10 +86,10 @@ def _counted(
 ) -> NDArray[np.bool_]:
     """Read which faces of a picture a level counts, and see to it that it speaks of the same picture."""
     try:
-        if not name.endswith(f"/{cells['file_list'][e, 0][i, 0][0]}.jpg"):
+        if not name.endswith(f"/{text_in(cells['file_list'][e, 0][i, 0])}.jpg"):
             raise IndexError(i)
         return _chosen(cells["gt_list"][e, 0][i, 0], count)
-    except (IndexError, ValueError, TypeError, AttributeError) as error:
+    except (IndexError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise FaceportError(f"{where}: the two files must be of one release") from error
 
 
@@ -107,18 +104,9 @@ def _chosen(positions: NDArray[Any], count: int) -> NDArray[np.bool_]:
     return mask
 
 
-def load_mat(
-    archive: Archive, path: str, needed: Sequence[str], others: Sequence[str] = ()
-) -> Mapping[str, Cells]:
+def load_mat(read: Read, path: str, needed: Sequence[str], others: Sequence[str] = ()) -> Mapping[str, Cells]:
     """Load variables of a MATLAB file, and say so when it is none, or not the right one."""
-    import scipy.io
-
-    try:
-        content: Mapping[str, Cells] = scipy.io.loadmat(
-            io.BytesIO(archive.read(path)), variable_names=[*needed, *others]
-        )
-    except Exception as error:  # scipy has no error of its own for damaged files
-        raise FaceportError(f"{path}: not a MATLAB file that can be read, or damaged: {error}") from error
+    content: Mapping[str, Cells] = read_matlab(path, read(path), [*needed, *others])
     absent = [name for name in needed if name not in content]
     if absent:
         raise FaceportError(f"{path}: has no {', '.join(absent)}: not a WIDER FACE annotation file")
@@ -129,11 +117,17 @@ def read_text(path: str, content: bytes) -> Annotations:
     """Read wider_face_*_bbx_gt.txt: per picture its name, the number of faces, and one line for each."""
     rest = lines(content)
     annotations: dict[str, Faces] = {}
+    places: dict[str, int] = {}
     for number, name in rest:
         if not name.lower().endswith((".jpg", ".jpeg", ".png")):
-            raise FaceportError(f"{path}:{number}: expected the name of a picture, found '{name[:80]}'")
+            raise FaceportError(
+                f"{path}:{number}: expected the name of a picture, found '{printable(name, 80)}'"
+            )
         if name in annotations:
-            raise FaceportError(f"{path}:{number}: {name} is listed twice")
+            raise FaceportError(
+                f"{path}:{number}: {printable(name)} is listed twice, the first time in line {places[name]}"
+            )
+        places[name] = number
         rows = _rows(path, name, rest)
         labels = {label: rows[:, 4 + i].astype(np.uint8) for i, label in enumerate(LABELS)}
         annotations[name] = make_faces(rows[:, :4], labels)
@@ -143,10 +137,12 @@ def read_text(path: str, content: bytes) -> Annotations:
 def _rows(path: str, name: str, rest: Iterator[tuple[int, str]]) -> NDArray[np.int64]:
     """Read the count and the face lines that follow a picture's name."""
     number, line = next(rest, (0, ""))
-    if not line.isdecimal():
-        where = f"{path}:{number}" if number else f"{path}: the file ends after {name}"
-        raise FaceportError(f"{where}: expected the number of faces of {name}, found '{line[:80]}'")
-    count, width = int(line), 4 + len(LABELS)
+    count, width, title = count_in(line), 4 + len(LABELS), printable(name, 120)
+    if count is None:
+        where = f"{path}:{number}" if number else f"{path}: the file ends after {title}"
+        raise FaceportError(
+            f"{where}: expected the number of faces of {title}, found '{printable(line, 80)}'"
+        )
     rows = []
     for i in range(max(count, 1)):  # a picture without faces has one line of zeros
         number, line = next(rest, (0, ""))
@@ -157,12 +153,12 @@ def _rows(path: str, name: str, rest: Iterator[tuple[int, str]]) -> NDArray[np.i
         if len(values) != width or not _sound(values):
             where = f"{path}:{number}" if number else f"{path}: the file ends too early"
             raise FaceportError(
-                f"{where}: expected face {i + 1} of {count} of {name} as 'x y w h {' '.join(LABELS)}' "
-                f"in whole numbers, found '{line[:80]}'"
+                f"{where}: expected face {i + 1} of {count} of {title} as 'x y w h {' '.join(LABELS)}' "
+                f"in whole numbers, found '{printable(line, 80)}'"
             )
         if not count and any(values):
             raise FaceportError(
-                f"{path}:{number}: {name} is said to have no face, but there is '{line[:80]}'"
+                f"{path}:{number}: {title} is said to have no face, but there is '{printable(line, 80)}'"
             )
         rows.append(values)
     return np.array(rows[:count], dtype=np.int64).reshape(-1, width)
@@ -175,10 +171,14 @@ def _sound(values: Sequence[int]) -> bool:
 
 def read_subset(path: str, content: bytes, known: Annotations) -> list[str]:
     """Read a list of pictures, one 'EVENT/NAME.jpg' a line."""
-    names = []
+    places: dict[str, int] = {}
     for number, line in lines(content):
         name = line.lstrip("/")
         if name not in known:
-            raise FaceportError(f"{path}:{number}: '{name[:120]}' is not a picture of this set")
-        names.append(name)
-    return names
+            raise FaceportError(f"{path}:{number}: '{printable(name, 120)}' is not a picture of this set")
+        if name in places:
+            raise FaceportError(
+                f"{path}:{number}: {printable(name)} is listed twice, the first time in line {places[name]}"
+            )
+        places[name] = number
+    return [*places]

@@ -12,6 +12,7 @@ from typing import Literal
 from faceport.data.archive import Archive
 from faceport.data.labelled import LabelledPictures
 from faceport.errors import FaceportError
+from faceport.escapes import printable
 from faceport.types import Prediction
 from faceport_widerface_dataset import annotations as formats
 from faceport_widerface_dataset import predictions as official
@@ -68,9 +69,9 @@ class WiderFace(LabelledPictures):
         files = dict(self.annotation_files)
         faces = files.pop("faces")
         if faces.endswith(".txt"):
-            known = formats.read_text(faces, self.root.read(faces))
+            known = formats.read_text(faces, self.read_annotations(faces))
         else:
-            known = formats.read_mat(self.root, faces, files)
+            known = formats.read_mat(self.read_annotations, faces, files)
         if not self.options.subset:
             return known
         chosen = self.outside(self.options.subset, "subset")
@@ -99,5 +100,5 @@ class WiderFace(LabelledPictures):
                 yield prediction
             elif not self.options.subset:
                 raise FaceportError(
-                    f"{path}: {prediction.id} is no picture of WIDER FACE {self.options.split}"
+                    f"{path}: {printable(prediction.id)} is no picture of WIDER FACE {self.options.split}"
                 )

@@ -12,8 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceport.data.archive import open_archive
+from faceport.data.labelled import count_in
 from faceport.errors import FaceportError
+from faceport.escapes import printable
+from faceport.files import write_atomically
+from faceport.places import finished, inside
 from faceport.types import Faces, Prediction
+
+LARGEST = 1e12  # of a coordinate or score; float32 holds it and the sum of two
 
 
 def read_predictions(path: Path) -> Iterator[Prediction]:
@@ -26,9 +32,13 @@ def read_predictions(path: Path) -> Iterator[Prediction]:
             continue
         sample = f"{parts[-2]}/{parts[-1][:-4]}.jpg"
         if sample in found:
-            raise FaceportError(f"{path}: two files for {sample}: {found[sample]} and {name}")
+            both = f"{printable(found[sample])} and {printable(name)}"
+            raise FaceportError(f"{path}: two files for {printable(sample)}: {both}")
         found[sample] = name
-        rows = parse(archive.read(name), f"{path}/{name}")
+        try:
+            rows = parse(archive.read(name), f"{path}/{printable(name)}")
+        except OSError as error:
+            raise FaceportError(f"{path}: {error}") from error
         corners = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)
         yield Prediction(
             sample, Faces(boxes=corners.astype(np.float32), scores=rows[:, 4].astype(np.float32))
@@ -44,7 +54,7 @@ def parse(content: bytes, where: str) -> NDArray[np.float64]:
     try:
         # One conversion for the whole file: all of the validation set takes a fraction of a second.
         rows = np.array(body.split(), dtype=np.float64).reshape(-1, 5)
-        if len(rows) == int(count) and np.isfinite(rows).all():
+        if len(rows) == count_in(count) and (np.abs(rows) < LARGEST).all():
             return rows
     except ValueError:
         pass
@@ -53,36 +63,35 @@ def parse(content: bytes, where: str) -> NDArray[np.float64]:
 
 def _fault(count: bytes, body: bytes) -> str:
     """Find the line that breaks a file and say what is wrong with it."""
-    if not count.strip().isdigit():
+    if count_in(count) is None:
         return f":2: expected the number of detections, found '{_shown(count)}'"
     lines = 0
     for number, line in enumerate(body.split(b"\n"), start=3):
         values = line.split()
         try:
-            good = len(values) == 5 and bool(np.isfinite(np.array(values, dtype=np.float64)).all())
+            good = len(values) == 5 and bool((np.abs(np.array(values, dtype=np.float64)) < LARGEST).all())
         except ValueError:
             good = False
         if values and not good:
             return f":{number}: expected 'x y w h score', found '{_shown(line)}'"
         lines += bool(values)
-    return f":2: says {int(count)} detections, but {lines} follow"
+    return f":2: says {count_in(count)} detections, but {lines} follow"
 
 
 def _shown(line: bytes) -> str:
-    return line.strip()[:80].decode(errors="replace")
+    return printable(line.strip()[:80].decode(errors="replace"))
 
 
 def write_predictions(predictions: Iterable[Prediction], out: Path) -> None:
-    """Write predictions into a folder, or into one zip where the name ends so."""
+    """Write predictions into a folder, or into one zip where the name ends so; none leads out of it."""
     if out.suffix == ".zip":
-        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        with finished(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
             for prediction in predictions:
-                archive.writestr(_file_name(prediction.id), _text(prediction))
+                name = inside(out, _file_name(prediction.id)).relative_to(out)
+                archive.writestr(name.as_posix(), _text(prediction))
         return
     for prediction in predictions:
-        file = out / _file_name(prediction.id)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(_text(prediction))
+        write_atomically(inside(out, _file_name(prediction.id)), _text(prediction))
 
 
 def _file_name(sample: str) -> str:

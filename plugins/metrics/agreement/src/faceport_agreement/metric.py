@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from faceport.api import Metric, Scored
 from faceport.data.predictions import FILE, read_predictions
 from faceport.errors import FaceportError, MissingError
+from faceport.files import expand
 from faceport.ops.bootstrap import bootstrap
 from faceport.ops.plain import plain
 from faceport.types import Faces
@@ -83,7 +83,7 @@ def beside(items: Iterable[Scored], reference: str | None) -> Iterator[tuple[str
     if reference is None:
         yield from ((item.id, item.faces, item.truth) for item in items)
         return
-    path = Path(reference).expanduser()
+    path = expand(reference)
     path = path / FILE if path.is_dir() else path
     if not path.is_file():
         raise MissingError(f"there is no {path} (metric.agreement.reference): give the folder of a run")

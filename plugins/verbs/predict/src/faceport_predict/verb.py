@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,17 +12,20 @@ from typing import Any
 
 from faceport.api import Verb
 from faceport.data.drawing import draw
-from faceport.data.pictures import decode, find_pictures, write_picture
+from faceport.data.pictures import decode, encode_for, find_pictures
 from faceport.data.predictions import FILE, PredictionFile
 from faceport.data.videos import VideoWriter, is_video, probe_video, read_video
 from faceport.engine.engine import Engine
 from faceport.errors import ConfigError, MissingError
-from faceport.files import disk_errors
+from faceport.files import disk_errors, expand
+from faceport.places import Outputs, as_text, distinct
 from faceport.progress import progress
 from faceport.runs.options import ArtifactOptions, EngineOptions
 from faceport.runs.plan import make_plan, require_independent
 from faceport.types import Faces, Prediction, Sample
 from faceport.verbs.show.terminal import show_pictures
+
+Named = list[tuple[str, Path]]  # inputs, by names of their own
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class PredictOptions(EngineOptions, ArtifactOptions):
 
     inputs: list[str] = field(default_factory=list)
     threshold: float = 0.5
+    overwrite: bool = False
     out: str = "predicted"
 
 
@@ -51,7 +56,7 @@ class Predict(Verb):
 
     def act(self, config: Mapping[str, Any]) -> Seen:
         """Predict every input and write the results."""
-        options, out = self.options, Path(self.options.out)
+        options, out = self.options, expand(self.options.out)
         if not options.inputs:
             raise ConfigError(
                 "name at least one picture, folder or video: faceport predict photo.jpg model=NAME"
@@ -59,13 +64,21 @@ class Predict(Verb):
         plan = make_plan(config, options)
         require_independent(plan)
         pictures, videos = find_inputs(options.inputs)
+        outputs = Outputs(out, [path for _, path in (*pictures, *videos)], options.overwrite)
+        outputs.check([*(name for name, _ in pictures), *(copy_of(name) for name, _ in videos)])
+        predictions = outputs.own(FILE)
         built = plan.build(Sample(name, partial(decode, path)) for name, path in pictures)
         try:
             engine = Engine(plan.model, built.sessions, plan.settings)
-            with disk_errors(out), PredictionFile(out / FILE, fresh=True) as file:
-                total = len(pictures) + sum(probe_video(video).frames for video in videos)
+            # Closed here, so that an interrupted video is finished before the program ends.
+            with (
+                disk_errors(out),
+                PredictionFile(predictions, fresh=True) as file,
+                closing(self._look(engine, pictures, videos, outputs)) as looked,
+            ):
+                total = len(pictures) + sum(probe_video(video).frames for _, video in videos)
                 with progress("predicting", total) as shown:
-                    for prediction in shown.over(self._look(engine, pictures, videos)):
+                    for prediction in shown.over(looked):
                         file.write(prediction)
         finally:
             built.close()
@@ -73,20 +86,19 @@ class Predict(Verb):
         return Seen(out, seen, file.named, tuple(plan.warnings()))
 
     def _look(
-        self, engine: Engine, pictures: list[tuple[str, Path]], videos: list[Path]
-    ) -> Iterator[Prediction]:
+        self, engine: Engine, pictures: Named, videos: Named, outputs: Outputs
+    ) -> Generator[Prediction, None, None]:
         """Predict pictures and videos, writing a copy of each with the faces on it."""
-        out = Path(self.options.out)
         samples = (Sample(name, partial(decode, path)) for name, path in pictures)
         for sample, prediction in _side_by_side(engine, samples):
             if not prediction.error:
-                place = out / sample.id
-                place.parent.mkdir(parents=True, exist_ok=True)
-                write_picture(place, draw(sample.image, self._sure(prediction.faces)))
+                picture = draw(sample.image, self._sure(prediction.faces))
+                outputs.write(sample.id, encode_for(sample.id, picture))
             yield prediction
-        for video in videos:
-            with VideoWriter(out / f"{video.stem}.mp4", probe_video(video).fps) as writer:
-                for sample, prediction in _side_by_side(engine, read_video(video)):
+        for name, video in videos:
+            place, adopt = outputs.place(copy_of(name)), partial(outputs.adopt, name=copy_of(name))
+            with VideoWriter(place, probe_video(video).fps, adopt) as writer:
+                for sample, prediction in _side_by_side(engine, read_video(video, name=name)):
                     writer.write(draw(sample.image, self._sure(prediction.faces)))
                     yield prediction
 
@@ -98,35 +110,35 @@ class Predict(Verb):
         return show_pictures(outcome.pictures, outcome.folder, outcome.unreadable, outcome.notes)
 
 
-def find_inputs(inputs: list[str]) -> tuple[list[tuple[str, Path]], list[Path]]:
-    """List the pictures, by the name that their copies get, and the videos."""
-    pictures: list[tuple[str, Path]] = []
-    videos = []
+def find_inputs(inputs: list[str]) -> tuple[Named, Named]:
+    """List the pictures and the videos, by the names that their predictions and copies get."""
+    pictures: Named = []
+    videos: Named = []
     for text in inputs:
-        path = Path(text).expanduser()
+        path = expand(text)
         if path.is_dir():
-            found = [(name, path / name) for name in find_pictures(path)]
+            found = [(as_text(name), path / name) for name in find_pictures(path)]
             if not found:
                 raise MissingError(f"no picture in the folder {path}")
             pictures += found
         elif not path.is_file():
             raise MissingError(f"{path} does not exist (looked for at {path.absolute()})")
         elif is_video(path):
-            videos.append(path)
+            videos.append((as_text(path.name), path))
         else:
-            pictures.append((path.name, path))
-    return _distinct(pictures), videos
+            pictures.append((as_text(path.name), path))
+    # Numbers for what shares a name, so that no copy overwrites another; those of videos all end in .mp4.
+    names = distinct(name for name, _ in pictures)
+    stems = [Path(copy).stem for copy in distinct(copy_of(name) for name, _ in videos)]
+    return (
+        [(name, path) for name, (_, path) in zip(names, pictures, strict=True)],
+        [(f"{stem}{Path(name).suffix}", path) for stem, (name, path) in zip(stems, videos, strict=True)],
+    )
 
 
-def _distinct(pictures: list[tuple[str, Path]]) -> list[tuple[str, Path]]:
-    """Give numbers to pictures that share a name, so that no copy overwrites another."""
-    seen: dict[str, int] = {}
-    named = []
-    for name, path in pictures:
-        seen[name] = seen.get(name, 0) + 1
-        new = name if seen[name] == 1 else str(Path(name).with_stem(f"{Path(name).stem}-{seen[name]}"))
-        named.append((new, path))
-    return named
+def copy_of(video: str) -> str:
+    """Name the annotated copy of a video."""
+    return f"{Path(video).stem}.mp4"
 
 
 def _side_by_side(engine: Engine, samples: Iterator[Sample]) -> Iterator[tuple[Sample, Prediction]]:

@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,11 @@ from faceport.data.predictions import PredictionFile, read_predictions
 from faceport.engine.engine import map_samples
 from faceport.engine.flow import Settings
 from faceport.errors import ConfigError, FaceportError, suggest
-from faceport.files import disk_errors, write_atomically
+from faceport.files import disk_errors, expand, remove_leftovers, write_atomically
 from faceport.ops.crops import cut
+from faceport.places import claimable, inside
 from faceport.progress import progress
-from faceport.runs.folder import is_marked, mark, write_mark
+from faceport.runs.folder import STATE, is_marked, mark, write_mark
 from faceport.runs.options import PortionOptions, at_least_one
 from faceport.runs.plan import Plan, make_plan
 from faceport.types import Array, Call, Crops, Faces, Image, Prediction, Sample
@@ -83,23 +84,23 @@ class Prepare(Verb):
 
     def act(self, config: Mapping[str, Any]) -> Prepared:
         """Write everything that was asked for, or go on where an earlier call stopped."""
-        options, folder = self.options, Path(self.options.out)
+        options, folder = self.options, expand(self.options.out)
         plan = make_plan(config, options)
         if ("bin" in options.files) != ("model" in plan.parts):
             raise ConfigError(
                 "files=bin writes what a model is fed, so both belong together: files=bin model=NAME"
             )
-        with disk_errors(folder):
-            claim(folder, plan)
-            with PredictionFile(folder / JOURNAL) as file:
-                cutter = Cutter(plan, options, folder)
-                todo = file.without_done(plan.samples())
-                with progress(f"preparing {plan.config['dataset']['name']}", plan.count()) as shown:
-                    shown.advance(file.count)
-                    for outcome in shown.over(map_samples(cutter.write, todo, options.settings)):
-                        file.write(Prediction(outcome.id, outcome.value or Faces(), outcome.error))
-                rows = read_predictions(folder / JOURNAL)
-                lists = write_lists(folder, cutter.name, options.neighbours, "npz" in options.files, rows)
+        claimable(folder, lambda folder: (folder / JOURNAL).is_file())
+        with disk_errors(folder), PredictionFile(folder / JOURNAL) as file:
+            claim(folder, plan, file.count > 0)  # no other process writes here meanwhile: the file is locked
+            cutter = Cutter(plan, options, folder)
+            todo = file.without_done(plan.samples())
+            with progress(f"preparing {plan.config['dataset']['name']}", plan.count()) as shown:
+                shown.advance(file.count)
+                for outcome in shown.over(map_samples(cutter.write, todo, options.settings)):
+                    file.write(Prediction(outcome.id, outcome.value or Faces(), outcome.error))
+            rows = read_predictions(folder / JOURNAL)
+            lists = write_lists(folder, cutter.name, options.neighbours, "npz" in options.files, rows)
         return Prepared(folder, file.count - file.failures, file.named, lists, tuple(plan.warnings()))
 
     def show(self, outcome: Prepared) -> int:
@@ -109,15 +110,14 @@ class Prepare(Verb):
         return show_pictures(outcome.pictures, outcome.folder, outcome.unreadable, outcome.notes)
 
 
-def claim(folder: Path, plan: Plan) -> None:
+def claim(folder: Path, plan: Plan, begun: bool) -> None:
     """Take a folder that is new, or was begun with the same options on the same data."""
     stable = {key: value for key, value in plan.config.items() if key not in VOLATILE}
     content = mark([stable, dict(plan.dataset.facts())])
-    if (folder / JOURNAL).is_file() and not is_marked(folder, content):
+    if not is_marked(folder, content) and (begun or (folder / STATE).is_file()):
         raise ConfigError(f"{folder} holds what was prepared from other data or options: choose another out=")
     write_mark(folder, content)
-    for left in folder.rglob(".*.????????"):  # by a process that was killed
-        left.unlink(missing_ok=True)
+    remove_leftovers(folder)
 
 
 class Cutter:
@@ -135,8 +135,9 @@ class Cutter:
     def write(self, sample: Sample) -> Faces:
         """Write the files of one picture; say what the crops show and where the landmarks lie in them."""
         crops = self.crops(sample)
-        for name, image in zip(crops.names, self.images(sample, crops), strict=True):
+        for name in crops.names:
             self.own(name, sample)
+        for name, image in zip(crops.names, self.images(sample, crops), strict=True):
             if "pictures" in self.options.files:
                 path = self.folder / f"images_{self.name}" / name
                 write_atomically(path, encode(image, path.suffix.lower()))
@@ -177,13 +178,13 @@ class Cutter:
 
     def own(self, name: str, sample: Sample) -> None:
         """See to it that no two faces are written to one file, and none beside the folder."""
-        path = PurePosixPath(name)
+        inside(self.folder, name)
+        if len(name.splitlines()) > 1:
+            raise FaceportError(f"{name!r} cannot stand in a list of files: it has a line break")
         with self._lock:
             owner = self._owners.setdefault(stem(name), sample.id)
         if owner != sample.id:
             raise FaceportError(f"{owner} and {sample.id} would both be written as {name}")
-        if path.is_absolute() or ".." in path.parts:
-            raise FaceportError(f"{sample.id} would be written outside of {self.folder}")
 
 
 class Feeder:
@@ -209,7 +210,7 @@ class Feeder:
         for name, (call, row) in zip(stems, rows, strict=True):
             for tensor, value in call.inputs.items():
                 self.describe(call.network, tensor, value[row])
-                write_atomically(self.folder / tensor / f"{name}.bin", value[row].tobytes())
+                write_atomically(inside(self.folder / tensor, f"{name}.bin"), value[row].tobytes())
 
     def describe(self, network: str, tensor: str, value: Array) -> None:
         """Write down what the files of a tensor hold; a raw file does not tell, so all must hold the same."""
