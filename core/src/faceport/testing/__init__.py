@@ -7,5 +7,15 @@ declares what it is:
 - `Target.capabilities`: what is left out, the core does, so that no target may be wrong at any batch or size;
 - `provides`, `needs`, `truth` of its classes, which the card of a model repeats;
 - `conformance` in its card: options for a small instance, e.g. `conformance: {count: 3}`. In a text,
-  `{pictures}` becomes a folder with three pictures.
+  `{pictures}` becomes a folder with three pictures, and `{sample}` a copy of the folder `sample` that lies
+  beside the plugin's conf/: a dataset of a few pictures as its reader expects it, made up and a few kB small.
+
+A dataset with a sample is attacked, too: each of its files that is no picture is damaged in a hundred ways
+(FACEPORT_ATTACK=NUMBER for another number), and each time the dataset must be read with sound values, or
+refused by a FaceportError of one line that is safe to print. So a reader is fuzzed by
+
+    card:
+      conformance: {root: "{sample}"}
+
+and a reader of anything else by `faceport.testing.damage.attack(read, content, number)`.
 """

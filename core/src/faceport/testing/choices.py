@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from faceport.plugins.index import Choice
 from faceport.plugins.loading import create
 from faceport.testing.drawn import draw_picture
 
+SAMPLE = "{sample}"  # in a card: where the copy of the plugin's sample lies
+
 
 def title(choice: Choice) -> str:
     """Name a choice as test ids do."""
@@ -21,7 +24,7 @@ def title(choice: Choice) -> str:
 def small_options(choice: Choice, folder: Path) -> dict[str, Any]:
     """Give the options of an instance that needs no download: those of the card, and random weights."""
     declared: Mapping[str, Any] = choice.card.get("conformance") or {}
-    options = {key: _filled(value, folder) for key, value in declared.items()}
+    options = {key: _filled(value, choice, folder) for key, value in declared.items()}
     if choice.kind == "model" and "weights" in choice.options:
         options.setdefault("weights", "random")
     return options
@@ -38,7 +41,24 @@ def small(choice: Choice, folder: Path) -> Any:
         ) from error
 
 
-def _filled(value: Any, folder: Path) -> Any:
+def sample_of(choice: Choice) -> Path | None:
+    """Find the sample that a plugin brings: the folder `sample` beside its conf/, if its card uses it."""
+    declared = choice.card.get("conformance") or {}
+    used = any(isinstance(value, str) and SAMPLE in value for value in declared.values())
+    folder = choice.path.parents[2] / "sample"
+    if used and not folder.is_dir():
+        raise ConfigError(
+            f"{choice.path}: card.conformance speaks of {SAMPLE}, but there is no folder {folder}"
+        )
+    return folder if used else None
+
+
+def _filled(value: Any, choice: Choice, folder: Path) -> Any:
+    if isinstance(value, str) and SAMPLE in value:
+        sample = sample_of(choice)
+        assert sample is not None
+        shutil.copytree(sample, folder / "sample", dirs_exist_ok=True)
+        return value.replace(SAMPLE, str(folder / "sample"))
     if not isinstance(value, str) or "{pictures}" not in value:
         return value
     pictures = folder / "pictures"
