@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from faceport.data import predictions as module
 from faceport.data.predictions import PredictionFile, from_json, read_predictions, to_json
 from faceport.errors import FaceportError
+from faceport.escapes import printable
 from faceport.types import FIELDS, Faces, Prediction, Sample
 
 
@@ -93,3 +95,105 @@ def test_a_full_disk_leaves_whole_lines(tmp_path, monkeypatch):
             file.write(Prediction("b", faces()))
     assert [prediction.id for prediction in read_predictions(path)] == ["a"]
     assert path.read_bytes().endswith(b"\n")
+
+
+BAD = [
+    ('{"id": "b", "boxes": [[1, 2, 3]]}', "boxes: expected numbers of shape (faces, 4), found [[1, 2, 3]]"),
+    ('{"id": "b", "boxes": [1, 2, 3, 4]}', "boxes: expected numbers of shape (faces, 4)"),
+    ('{"id": "b", "boxes": null}', "boxes: expected numbers of shape (faces, 4), found nothing"),
+    ('{"id": "b", "boxes": [[1, 2, 3, null]]}', "boxes: expected numbers"),
+    ('{"id": "b", "boxes": [[1, 2, 3, "4"]]}', "boxes: expected numbers"),
+    ('{"id": "b", "boxes": [[1, 2, 3, 4], [1, 2, 3]]}', "boxes: expected numbers"),
+    ('{"id": "b", "boxes": [[[1], 2, 3, 4]]}', "boxes: expected numbers"),
+    ('{"id": "b", "boxes": [[1, 2, 3, 1e39]]}', "boxes: a number is too large"),
+    ('{"id": "b", "scores": [null]}', "scores: expected numbers of shape (faces)"),
+    ('{"id": "b", "scores": 0.5}', "scores: expected numbers"),
+    ('{"id": "b", "scores": "0.5"}', "scores: expected numbers"),
+    ('{"id": "b", "points": [[[1, 2]]]}', "points: expected numbers of shape (faces, 5, 2)"),
+    ('{"id": "b", "landmarks": [[1, 2, 3, 4]]}', "landmarks: expected numbers of shape (faces, any, 2)"),
+    ('{"id": "b", "landmarks": [[]]}', "landmarks: expected numbers"),
+    ('{"id": "b", "embeddings": [[]]}', "embeddings: expected numbers"),
+    ('{"id": "b", "identities": [["a"]]}', "identities: expected a list of texts"),
+    ('{"id": "b", "identities": ["a", 1]}', "identities: expected a list of texts"),
+    ('{"id": "b", "identities": ["' + "a" * 5000 + '"]}', "identities: expected a list of texts"),
+    ('{"id": "b", "attributes": [1]}', "attributes: expected an object"),
+    ('{"id": "b", "attributes": {"blur": [null]}}', "attributes.blur: expected"),
+    ('{"id": "b", "attributes": {"blur": [[1], [1, 2]]}}', "attributes.blur: expected"),
+    ('{"id": "b", "attributes": {"blur": 1}}', "attributes.blur: expected"),
+    ('{"id": "b", "boxes": [[1, 2, 3, 4]], "scores": []}', "fields of Faces differ in length"),
+    ('{"id": ["b"]}', "id: expected a text, found ['b']"),
+    ('{"id": ""}', "id: expected a text"),
+    ('{"id": 7}', "id: expected a text"),
+    ("{}", "id: expected a text, found nothing"),
+    ('{"id": "b", "error": 5}', "error: expected a text"),
+    ('{"id": "b", "box": []}', "there is no field 'box'; there are attributes, boxes"),
+    ('["b"]', "expected an object"),
+    ("[" * 3000 + "]" * 3000, ""),
+    ('{"id": "b", "scores": [NaN]}', ""),
+    ('{"id": "\x1b[31m"}', ""),
+]
+
+
+@pytest.mark.parametrize(("line", "reason"), BAD)
+def test_a_line_of_another_shape_is_named_with_its_key(tmp_path, line, reason):
+    path = tmp_path / "predictions.jsonl"
+    path.write_text('{"id": "a", "boxes": [[1, 2, 3, 4]]}\n' + line + "\n")
+    with pytest.raises(FaceportError) as caught:
+        list(read_predictions(path))
+    assert str(caught.value).startswith(f"{path}:2 is not a prediction: {reason}")
+    assert printable(caught.value) == str(caught.value)
+
+
+def test_two_predictions_for_one_picture_are_an_error_with_both_places(tmp_path):
+    path = tmp_path / "predictions.jsonl"
+    path.write_text("".join(f'{{"id": "{name}"}}\n' for name in "abcb"))
+    with pytest.raises(
+        FaceportError, match=r":4: there are two predictions for 'b', the other one in line 2"
+    ):
+        list(read_predictions(path))
+    with pytest.raises(FaceportError, match="two predictions for 'b'"):
+        PredictionFile(path)
+
+
+def test_a_line_without_end_is_not_read_into_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST_LINE", 1000)
+    path = tmp_path / "predictions.jsonl"
+    path.write_text('{"id": "a"}\n{"id": "' + "b" * 5000)
+    with pytest.raises(FaceportError, match=r":2 has more than 1,000 bytes"):
+        list(read_predictions(path))
+
+
+def test_landmarks_that_are_not_labelled_come_back_as_such():
+    landmarks = np.full((1, 3, 2), np.nan, np.float32)
+    landmarks[0, 0] = 1, 2
+    found = from_json(to_json(Prediction("a", Faces(landmarks=landmarks)))).faces.landmarks
+    np.testing.assert_array_equal(found, landmarks)
+
+
+@pytest.mark.parametrize("name", ["boxes", "scores", "points", "embeddings"])
+def test_an_answer_that_is_not_finite_is_a_failure_of_the_model(tmp_path, name):
+    broken = faces()
+    getattr(broken, name)[1] = np.nan
+    with PredictionFile(tmp_path / "predictions.jsonl") as file:
+        file.write(Prediction("a", broken))
+        file.write(Prediction("b", faces()))
+        assert file.failures == 1
+    first, second = read_predictions(tmp_path / "predictions.jsonl")
+    assert first.error == f"a: the model answered with numbers that are not finite ({name})"
+    assert (len(first.faces), len(second.faces)) == (0, 3)
+
+
+def test_one_process_writes_to_a_file(tmp_path):
+    pytest.importorskip("fcntl")
+    path = tmp_path / "predictions.jsonl"
+    with PredictionFile(path) as file:
+        file.write(Prediction("a", faces()))
+        for fresh in (False, True):
+            with pytest.raises(FaceportError, match="is being written to by another process.*another out="):
+                PredictionFile(path, fresh=fresh)
+        file.write(Prediction("b", faces()))
+    with PredictionFile(path) as file:
+        assert file.count == 2
+    with PredictionFile(path, fresh=True) as file:
+        assert file.count == 0
+    assert path.read_bytes() == b""

@@ -11,7 +11,7 @@ declares what it is:
   beside the plugin's conf/: a dataset of a few pictures as its reader expects it, made up and a few kB small.
 
 A dataset with a sample is attacked, too: each of its files that is no picture is damaged in a hundred ways
-(FACEPORT_ATTACK=NUMBER for another number), and each time the dataset must be read with sound values, or
+(FACEPORT_ATTACK=50 makes that five thousand), and each time the dataset must be read with sound values, or
 refused by a FaceportError of one line that is safe to print. So a reader is fuzzed by
 
     card:

@@ -14,7 +14,7 @@ from faceport.errors import FaceportError
 from faceport.escapes import printable
 from faceport.testing.checks import check_sentence
 
-CASES = "FACEPORT_ATTACK"  # environment variable: how many damaged files each reader is given
+TIMES = "FACEPORT_ATTACK"  # environment variable: how many times as many damaged files as usual
 LONGEST = 20.0  # seconds of the processor that any of them may cost
 
 # What stands where a number, a name or a flag is expected.
@@ -118,8 +118,8 @@ _TOKEN = re.compile(rb"[^\s,:;\[\]{}\"]+")
 
 
 def cases(usual: int) -> int:
-    """Say how many damaged files to make: so many, or what the environment asks for."""
-    return int(os.environ.get(CASES) or usual)
+    """Say how many damaged files to make: so many, or as many times that as the environment asks for."""
+    return usual * int(os.environ.get(TIMES) or 1)
 
 
 def damaged(content: bytes, rng: random.Random) -> bytes:

@@ -26,13 +26,13 @@ MOST = 200  # pictures whose truth is looked at
 def test_damaged_files_are_refused_in_one_sentence(dataset_choice: Choice, tmp_path: Path) -> None:
     if sample_of(dataset_choice) is None:
         pytest.skip("this dataset brings no sample: see the documentation of faceport.testing")
-    options = small_options(dataset_choice, tmp_path)
+    made = create("dataset", dataset_choice.name, **small_options(dataset_choice, tmp_path))
     files = [
         path for path in sorted((tmp_path / "sample").rglob("*")) if path.is_file() and not is_picture(path)
     ]
     for path in files:
         whole = path.read_bytes()
-        read = reader(path, lambda: create("dataset", dataset_choice.name, **options))
+        read = reader(path, lambda: type(made)(made.options))
         outcome = attack(read, whole, cases(USUAL))
         path.write_bytes(whole)
         assert not outcome.faults, f"{path.name}: {outcome}"
