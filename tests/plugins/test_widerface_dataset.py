@@ -88,7 +88,8 @@ def test_text_list(tmp_path):
             ONE.replace("\n2\n", "\ntwo\n"),
             r"bbx_gt.txt:2: expected the number of faces of 0--A/a.jpg, found 'two'",
         ),
-        (ONE + ONE, r"bbx_gt.txt:5: 0--A/a.jpg is listed twice"),
+        (ONE + ONE, r"bbx_gt.txt:5: 0--A/a.jpg is listed twice, the first time in line 1"),
+        (ONE.replace("\n2\n", "\n" + "9" * 5000 + "\n"), r"bbx_gt.txt:2: expected the number of faces"),
         (
             EMPTY.replace(" 0 \n", " 1 \n"),
             r"bbx_gt.txt:3: 0--A/b.jpg is said to have no face, but there is '0 ",
@@ -145,6 +146,19 @@ def test_matlab_files_of_two_releases(tmp_path, wrong):
         len(official(tmp_path))
 
 
+def test_a_picture_twice_in_a_matlab_file(tmp_path):
+    write_mats(tmp_path / "ground_truth", easy=[1])
+    for level in ("easy", "medium", "hard"):
+        (tmp_path / "ground_truth" / f"wider_{level}_val.mat").unlink()
+    file = tmp_path / "ground_truth" / "wider_face_val.mat"
+    content = {key: value for key, value in scipy.io.loadmat(file).items() if key[0] != "_"}
+    content["file_list"] = cells([cells(["a", "a"])])
+    content["face_bbx_list"] = cells([cells([np.ones((1, 4))] * 2)])
+    scipy.io.savemat(file, content)
+    with pytest.raises(FaceportError, match=r"at 0--A/a\.jpg: it is listed twice"):
+        len(official(tmp_path))
+
+
 def test_damaged_matlab_file(tmp_path):
     write_mats(tmp_path / "ground_truth", easy=[1])
     file = tmp_path / "ground_truth" / "wider_hard_val.mat"
@@ -184,6 +198,9 @@ def test_subset(tmp_path):
     chosen.write_text("0--A/b.jpg\n0--A/c.jpg\n")
     with pytest.raises(FaceportError, match=r"chosen.txt:2: '0--A/c.jpg' is not a picture"):
         len(official(tmp_path, subset=str(chosen)))
+    chosen.write_text("0--A/b.jpg\n\n0--A/b.jpg\n")
+    with pytest.raises(FaceportError, match=r"chosen.txt:3: 0--A/b.jpg is listed twice, .* in line 1"):
+        len(official(tmp_path, subset=str(chosen)))
     with pytest.raises(MissingError, match=r"nothing.txt \(dataset.subset\): No such file"):
         len(official(tmp_path, subset=str(tmp_path / "nothing.txt")))
 
@@ -216,6 +233,8 @@ def test_predictions_are_written_best_first(tmp_path):
         ("a\n2\n1 2 3 4 .5\n1 2 3 4\n", r"a.txt:4: expected 'x y w h score', found '1 2 3 4'"),
         ("a\n2\n1 2 3 4 .5\n", r"a.txt:2: says 2 detections, but 1 follow"),
         ("a\n1\n1 2 3 4 nan\n", r"a.txt:3: "),
+        ("a\n1\n1 2 3 4 1e39\n", r"a.txt:3: "),
+        ("a\n" + "9" * 5000 + "\n1 2 3 4 .5\n", r"a.txt:2: expected the number of detections"),
         ("a\n1 2 3 4 .5\n", r"a.txt:2: expected the number of detections, found '1 2 3 4 .5'"),
         ("", r"a.txt:2: expected the number of detections, found ''"),
     ],
