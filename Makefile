@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 
 export FACEPORT_CACHE ?= $(CURDIR)/.cache
 
-.PHONY: install demo test quick lint bench clean
+.PHONY: install demo test quick attack lint bench clean
 
 install: $(STAMP)
 
@@ -34,6 +34,10 @@ test: install lint
 
 quick: install
 	$(BIN)/python -m pytest tests -m "not slow" -x -n auto
+
+# The readers of files from outside, given a million damaged ones; `make test` has some twenty thousand of them.
+attack: install
+	FACEPORT_ATTACK=50 $(BIN)/python -m pytest tests/attack/test_readers.py -n auto
 
 lint: install
 	$(BIN)/ruff check .

@@ -137,7 +137,7 @@ def read_lines(path: Path) -> Read:
         path.write_bytes(content)
         ids = set()
         for prediction in read_predictions(path):
-            check_truth(prediction.faces)
+            check_truth(prediction.faces.with_fields(scores=None))  # some networks score beyond 0..1
             assert isinstance(prediction.id, str) and prediction.id not in ids
             ids.add(prediction.id)
             to_json(prediction)
@@ -204,9 +204,8 @@ def pixels(content: bytes) -> None:
     image = decode(content)
     size = picture_size(content)
     assert image.ndim == 3 and image.dtype == np.uint8
-    assert size is None or sorted(size) == sorted(image.shape[:2]), (
-        "what was allowed was not what was decoded"
-    )
+    height, width = image.shape[:2]
+    assert size is not None and height * width <= size[0] * size[1], "more was decoded than was allowed"
 
 
 def encoded(suffix: str) -> bytes:

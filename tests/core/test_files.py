@@ -53,8 +53,10 @@ def test_only_files_are_read(tmp_path):
     for path in (tmp_path / "pipe", "/dev/zero"):
         with pytest.raises(OSError, match="pipe, a socket or a device"):
             read_file(path)
+    opened = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
     with pytest.raises(IsADirectoryError):
         read_file(tmp_path)
+    assert not opened or len(os.listdir("/proc/self/fd")) == opened
     (tmp_path / "file").write_bytes(b"12345")
     assert read_file(tmp_path / "file") == b"12345"
     with pytest.raises(OSError, match="5 bytes, more than the 4"):

@@ -91,13 +91,18 @@ def read_file(path: str | os.PathLike[str], most: int = MOST_BYTES) -> bytes:
     """Read a whole file; what is no regular file (a pipe would wait for ever) or too large is an OSError."""
     # Opened without waiting, then looked at: what is looked at before could be another file by then.
     number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(number, "rb") as file:
+    try:
         facts = os.fstat(number)
+        if stat.S_ISDIR(facts.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "is a directory")
         if not stat.S_ISREG(facts.st_mode):
             raise OSError(errno.EINVAL, "is a pipe, a socket or a device, not a file")
         if facts.st_size > most:
             raise OSError(errno.EFBIG, f"has {facts.st_size:,} bytes, more than the {most:,} that are read")
-        return file.read()
+        with os.fdopen(number, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(number)
 
 
 def state_of(path: str | os.PathLike[str]) -> str:

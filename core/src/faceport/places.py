@@ -113,7 +113,7 @@ def replaceable_folder(folder: Path, owned: Collection[str]) -> None:
 
 
 def _files(folder: Path) -> Iterator[str]:
-    """Yield everything below a folder that is not a folder, and empty folders."""
+    """Yield everything below a folder that is no folder; a link to one is none."""
     for place, folders, files in os.walk(folder):
         folders.sort()
         below = Path(place).relative_to(folder)

@@ -14,13 +14,16 @@ _SCAN, _END = b"\xff\xda", b"\xff\xd9"
 
 
 def picture_size(data: bytes) -> Size | None:
-    """Read the size of a picture; None where the format is not known or the file too short to tell."""
+    """Read the size of a picture; None where the format is not known, a ValueError where it does not say."""
     for magic, read in _READERS:
         if magic.match(data):
             try:
-                return read(data)
-            except (struct.error, IndexError, ValueError):
-                return None
+                size = read(data)
+            except (struct.error, IndexError) as error:
+                raise ValueError("the header is cut off") from error
+            if size is None:
+                raise ValueError("the header names no size")
+            return size
     return None
 
 
@@ -36,11 +39,9 @@ def scans(data: bytes) -> int:
 def _markers(data: bytes) -> Iterator[tuple[int, int]]:
     """Go through the segments of a JPEG up to the first scan: the marker, and where its length stands."""
     at = 2
-    while at + 4 <= len(data):
-        if data[at] != 0xFF:
-            return
+    while 0 <= (at := data.find(b"\xff", at)) <= len(data) - 4:  # decoders skip what is between segments
         marker = data[at + 1]
-        if marker == 0xFF:  # fill bytes
+        if marker in (0x00, 0xFF):  # no marker, or bytes to fill up with
             at += 1
             continue
         yield marker, at + 2
@@ -88,18 +89,19 @@ def _webp(data: bytes) -> Size | None:
 
 
 def _tiff(data: bytes) -> Size | None:
-    """Read the first directory: tags 256 and 257."""
+    """Read the first directory: tags 256 and 257, of which the largest that are given."""
     order = "<" if data[:2] == b"II" else ">"
     big = struct.unpack_from(f"{order}H", data, 2)[0] == 43
     start = struct.unpack_from(f"{order}{'Q' if big else 'I'}", data, 8 if big else 4)[0]
     count = struct.unpack_from(f"{order}{'Q' if big else 'H'}", data, start)[0]
-    found = {}
+    found: dict[int, int] = {}
     for entry in range(min(count, 4096)):
         at = start + (8 + 20 * entry if big else 2 + 12 * entry)
         tag, type_ = struct.unpack_from(f"{order}HH", data, at)
         if tag in (256, 257):
             form = {1: "B", 3: "H", 4: "I", 16: "Q"}.get(type_, "I")
-            found[tag] = struct.unpack_from(f"{order}{form}", data, at + (12 if big else 8))[0]
+            value: int = struct.unpack_from(f"{order}{form}", data, at + (12 if big else 8))[0]
+            found[tag] = max(value, found.get(tag, 0))
     return (found[256], found[257]) if len(found) == 2 else None
 
 

@@ -52,8 +52,16 @@ def decode(picture: str | os.PathLike[str] | bytes, name: str = "") -> Image:
             raise ImageError(f"{name}: cannot be read: {getattr(error, 'strerror', '') or error}") from error
     if not data:
         raise ImageError(f"{name}: the file is empty (0 bytes)")
-    _check_pixels(data, name)
     usual = data.startswith(_SIGNATURES)
+    damaged = ImageError(f"{name}: the picture is damaged or truncated ({len(data)} bytes)")
+    foreign = ImageError(f"{name}: not a picture that OpenCV can read (it starts with {data[:8]!r})")
+    try:
+        size = picture_size(data)
+    except ValueError as error:
+        raise damaged from error
+    if size is None:  # nor is it decoded to see: what says no size may have any
+        raise foreign
+    _check_pixels(data, size, name)
     try:
         pixels = cv2.imdecode(
             np.frombuffer(data, np.uint8), _RGB if usual and _RGB is not None else cv2.IMREAD_COLOR
@@ -63,16 +71,14 @@ def decode(picture: str | os.PathLike[str] | bytes, name: str = "") -> Image:
     except MemoryError as error:
         raise ImageError(f"{name}: it does not fit into memory once it is decoded") from error
     if pixels is None:
-        if usual:
-            raise ImageError(f"{name}: the picture is damaged or truncated ({len(data)} bytes)")
-        raise ImageError(f"{name}: not a picture that OpenCV can read (it starts with {data[:8]!r})")
+        raise damaged if usual else foreign
     image: Image = pixels if usual and _RGB is not None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
     return image
 
 
-def _check_pixels(data: bytes, name: str) -> None:
+def _check_pixels(data: bytes, size: tuple[int, int], name: str) -> None:
     """Refuse what would take minutes or gigabytes to decode."""
-    width, height = picture_size(data) or (0, 0)
+    width, height = size
     if width * height > 1e6 * most_megapixels():
         raise ImageError(
             f"{name}: it has {width}x{height} pixels, more than the {most_megapixels():g} megapixels "
