@@ -335,4 +335,5 @@ def test_what_is_whole_is_read_as_scipy_reads_it() -> None:
 def same(one: np.ndarray, other: np.ndarray) -> bool:
     if one.dtype == object:
         return one.shape == other.shape and all(map(same, one.ravel(), other.ravel()))
-    return one.shape == other.shape and one.dtype == other.dtype and bool(np.array_equal(one, other))
+    alike = one.shape == other.shape and one.dtype == other.dtype
+    return alike and bool(np.array_equal(one, other, equal_nan=one.dtype.kind == "f"))
