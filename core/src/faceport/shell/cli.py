@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from faceport.errors import FaceportError, explain_import
+from faceport.escapes import printable
 from faceport.shell.help import verb_help, welcome
 from faceport.shell.offers import Offers, offers, verbs
 
@@ -41,7 +42,7 @@ def run_command(words: Sequence[str]) -> int:
 def _fail(error: BaseException, sentence: str) -> int:
     if os.environ.get("FACEPORT_DEBUG"):
         raise error
-    print(f"error: {sentence}", file=sys.stderr)
+    print(f"error: {printable(sentence)}", file=sys.stderr)
     return 1
 
 

@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 
 from faceport.errors import FaceportError
 from faceport.files import write_atomically
+from faceport.networks.sources.addresses import without_secrets
 from faceport.runs.provenance import surroundings
 from faceport.runs.record import FILE, Record
 from faceport.shell.compose import hydra_main
@@ -77,7 +78,7 @@ def _failed(config: Mapping[str, Any], error: Exception) -> dict[str, Any]:
     try:
         return {"folder": record_failure(config, error).folder}
     except (FaceportError, OSError):  # a full disk is no reason to lose the reason
-        return {"reason": str(error), "config": config}
+        return {"reason": str(error), "config": without_secrets(config)}
 
 
 def read_jobs(folder: Path) -> list[Record]:

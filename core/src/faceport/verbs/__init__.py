@@ -13,6 +13,7 @@ def verbs() -> Mapping[str, str]:
         "compile": "faceport.verbs.compile:Compile",
         "doctor": "faceport.verbs.doctor:Doctor",
         "export": "faceport.verbs.export:Export",
+        "fetch": "faceport.verbs.fetch:Fetch",
         "list": "faceport.verbs.list:List",
         "merge": "faceport.verbs.merge:Merge",
         "run": "faceport.verbs.run:Run",

@@ -10,6 +10,7 @@ from faceport.api import Artifact, Verb
 from faceport.artifacts.builder import require_usable
 from faceport.artifacts.bundle import Bundle, check_place, write_bundle
 from faceport.files import expand
+from faceport.networks.sources.addresses import without_secrets
 from faceport.runs.options import CalibratedOptions
 from faceport.runs.plan import make_plan
 
@@ -44,7 +45,7 @@ class Compile(Verb):
         check_place(out)
         builder = plan.builder(plan.first_questions())
         artifacts = {name: builder.artifact(network) for name, network in model.networks.items()}
-        settled = {**plan.settled(), "target": config["target"]}
+        settled = without_secrets({**plan.settled(), "target": config["target"]})
         return Compiled(write_bundle(out, artifacts, settled, plan.warnings()), artifacts)
 
     def show(self, outcome: Compiled) -> int:

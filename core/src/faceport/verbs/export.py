@@ -17,6 +17,7 @@ from faceport.artifacts.store import Store
 from faceport.artifacts.trials import Trials
 from faceport.files import disk_errors, file_sha256, write_atomically
 from faceport.networks.reference import references
+from faceport.networks.sources.addresses import without_secrets
 from faceport.networks.weights import checkpoint
 from faceport.runs.options import ParityOptions
 from faceport.runs.plan import Plan, make_plan
@@ -90,7 +91,7 @@ def _about(
             "vectors": golden["vectors"][network.name],
         },
         "weights": dict(checkpoint(network).facts()),
-        "model": plan.settled(),
+        "model": without_secrets(plan.settled()),
         "versions": versions(),
         "notes": plan.warnings(),
     }
