@@ -123,8 +123,11 @@ def test_a_run_counts_and_names_what_it_cannot_read_and_goes_on(pictures, tmp_pa
     words = ["run", *MODEL, "dataset=folder", f"dataset.path={pictures}"]
     said = faceport(*words, "record=record.json", folder=tmp_path)
     assert "3 pictures could not be read:" in said
-    samples = json.loads((tmp_path / "record.json").read_text())["samples"]
+    record = json.loads((tmp_path / "record.json").read_text())
+    samples, timing = record["samples"], record["timing"]
     assert (samples["total"], samples["predicted"], samples["unreadable"]) == (5, 2, 3)
+    assert timing["samples"] == 2, "pictures that were never read are no speed"
+    assert timing["samples_per_second"] == pytest.approx(2 / timing["seconds"], rel=1e-3)
     found = lines_of(next(tmp_path.glob("runs/*/predictions.jsonl")))
     assert list(found) == sorted(path.name for path in pictures.iterdir())
     for name, reason in REASONS.items():

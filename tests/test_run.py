@@ -35,8 +35,11 @@ def test_a_run_leaves_one_whole_record(folder):
     assert record["parity"]["retinaface"]["outputs"]["loc"]["max_rel"] < 1e-4
     assert record["artifacts"]["retinaface"]["runs_as"]["device"] == "CPU"
     assert {"faceport-retinaface", "faceport-onnxruntime", "faceport-synthetic"} <= record["versions"].keys()
-    stages = {"decode", "preprocess", "network:retinaface", "postprocess", "total"}
+    stages = {"decode", "preprocess", "network:retinaface", "postprocess", "service_time", "time_in_engine"}
     assert set(record["timing"]["stages"]) == stages
+    loaded = record["timing"]["loaded"]
+    assert (loaded["batch_size"], loaded["threads"], loaded["warm_up"]) == (1, 1, 1)
+    assert record["timing"]["stages"]["time_in_engine"]["count"] == 6 - loaded["warm_up"]
 
 
 def test_results_do_not_depend_on_batch_size_or_threads(folder):

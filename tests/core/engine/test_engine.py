@@ -6,8 +6,8 @@ import pytest
 
 from faceport.api import Model
 from faceport.engine.engine import Engine
-from faceport.engine.flow import Settings
-from faceport.engine.timing import Stages
+from faceport.engine.flow import OFFLINE_WINDOW, Load, Settings
+from faceport.engine.timing import IN_ENGINE, SERVICE, Stages
 from faceport.engine.watch import Watch
 from faceport.errors import FaceportError, ImageError
 from faceport.types import Call, Faces, Sample
@@ -185,7 +185,35 @@ def test_calls_are_recorded_and_stages_timed():
     stages = timed.summary()
     assert stages["decode"]["count"] == stages["preprocess"]["count"] == 5
     assert stages["network:second"]["items"] == 10
-    assert stages["postprocess"]["p50_ms"] <= stages["postprocess"]["p99_ms"]
     parts = sum(stages[name]["total_s"] for name in ("decode", "preprocess", "postprocess"))
-    assert stages["total"]["count"] == 5
-    assert stages["total"]["total_s"] >= parts
+    assert stages[SERVICE]["count"] == stages[IN_ENGINE]["count"] == 5
+    assert stages[SERVICE]["total_s"] >= parts
+    assert stages[IN_ENGINE]["total_s"] >= parts
+
+
+def test_waiting_for_other_pictures_is_time_in_the_engine_and_no_service():
+    driven, _ = engine(first=Doubling(pause=1e-3), second=Doubling(pause=1e-3))
+    timed = Stages()
+    settings = Settings(workers=3, in_flight=12)  # of one stream for each network
+    list(Engine(driven.model, driven.sessions, settings, [timed]).run(samples(20)))
+    stages = timed.summary()
+    parts = sum(stages[name]["total_s"] for name in stages if name not in (SERVICE, IN_ENGINE))
+    assert stages[SERVICE]["total_s"] == pytest.approx(parts, rel=1e-3), "a batch of one is one sample's"
+    assert stages[IN_ENGINE]["total_s"] > stages[SERVICE]["total_s"]
+
+
+def test_a_batch_serves_each_of_its_pictures():
+    driven, _ = engine(first=Doubling(pause=1e-3), second=Doubling(pause=1e-3))
+    timed = Stages()
+    settings = Settings(batch_size=8, workers=1)
+    list(Engine(driven.model, driven.sessions, settings, [timed]).run(samples(40)))
+    stages = timed.summary()
+    parts = sum(stages[name]["total_s"] for name in stages if name not in (SERVICE, IN_ENGINE))
+    assert parts < stages[SERVICE]["total_s"] <= stages[IN_ENGINE]["total_s"]
+
+
+def test_load_is_settled_where_nobody_said_it():
+    assert Settings(workers=2).load({"net": Doubling(streams=3)}) == Load(2, 2 + 1 * 4)
+    assert Settings(workers=2, batch_size=8).load({}) == Load(2, 2 + 8 * 2)
+    assert Settings(workers=2, in_flight=5).load({"net": Doubling(window=1000)}) == Load(2, 5)
+    assert Settings(workers=2).load({"net": Doubling(window=1000)}).in_flight == OFFLINE_WINDOW

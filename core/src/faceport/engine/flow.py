@@ -22,7 +22,7 @@ from faceport.api import Network, Session, Steps
 from faceport.engine.batching import Batch, Key, Pending, Queue, batch_key
 from faceport.engine.outputs import check_outputs
 from faceport.engine.steps import Answered, Asked, advance, check_calls
-from faceport.engine.timing import TOTAL
+from faceport.engine.timing import IN_ENGINE, SERVICE
 from faceport.engine.watch import Watch
 from faceport.errors import FaceportError, ImageError
 from faceport.types import Sample, Tensors
@@ -33,6 +33,14 @@ Announce = Callable[[], None]
 
 
 @dataclass(frozen=True)
+class Load:
+    """How much an engine has in hand at once: what times of single samples depend on."""
+
+    workers: int  # threads
+    in_flight: int  # most samples
+
+
+@dataclass(frozen=True)
 class Settings:
     """How the engine works; nothing here changes a result."""
 
@@ -40,6 +48,16 @@ class Settings:
     workers: int | None = None  # threads; None: cores
     in_flight: int | None = None  # samples in memory; None: enough to keep every worker and batch filled
     strict: bool = False  # stop at a picture that cannot be read
+
+    def load(self, sessions: Mapping[str, Session]) -> Load:
+        """Settle how many threads work on so many samples, where nobody said it."""
+        workers = self.workers or os.cpu_count() or 1
+        if self.in_flight:
+            return Load(workers, self.in_flight)
+        streams = max((session.streams for session in sessions.values()), default=1)
+        in_flight = workers + self.batch_size * (streams + 1)
+        offline = any(session.window > 1 for session in sessions.values())
+        return Load(workers, max(in_flight, OFFLINE_WINDOW) if offline else in_flight)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +94,7 @@ class Flight:
     waiting: int = 0  # calls whose outputs have not come
     answers: list[Tensors | None] = field(default_factory=list)
     spent: list[tuple[str, float]] = field(default_factory=list)  # seconds by stage
+    served: float = 0.0  # seconds that the runs of networks took in which it had rows
     failed: bool = False  # nobody waits for it any more
 
 
@@ -89,11 +108,8 @@ class Flow(ABC):
     def __init__(self, work: Work) -> None:
         self.job, self.sessions, settings = work, work.sessions, work.settings
         self.batch_size = settings.batch_size
-        workers = settings.workers or os.cpu_count() or 1
-        streams = max((session.streams for session in self.sessions.values()), default=1)
-        self.limit = settings.in_flight or workers + settings.batch_size * (streams + 1)
-        if not settings.in_flight and any(session.window > 1 for session in self.sessions.values()):
-            self.limit = max(self.limit, OFFLINE_WINDOW)
+        load = settings.load(self.sessions)
+        self.limit = load.in_flight
         self.lock = threading.Lock()
         self.work = threading.Condition(self.lock)  # workers wait here
         self.queues: dict[Key, Queue] = {}
@@ -102,7 +118,7 @@ class Flow(ABC):
         self.feeding = 0  # workers that may put calls into queues soon
         self.started = self.ended = 0  # samples begun or about to be, samples that nobody holds any more
         self.stopped = False
-        self.threads = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
+        self.threads = [threading.Thread(target=self._work, daemon=True) for _ in range(load.workers)]
 
     def start(self) -> None:
         """Begin to work."""
@@ -219,6 +235,8 @@ class Flow(ABC):
             watch.batch(network, spent, sum(batch.size for batch in batches))
         with self.work:
             self.running[network] -= 1
+            for flight in {rows.pending.owner[0] for batch in batches for rows in batch.rows}:
+                flight.served += spent
             for pending in complete:
                 self._answer(pending)
             self.work.notify_all()
@@ -271,7 +289,9 @@ class Flow(ABC):
             step = advance(flight.steps, answer)
             now = perf_counter()
             if isinstance(step, Answered):
-                flight.spent += ((stage, now - before), (TOTAL, now - flight.begun))
+                flight.spent.append((stage, now - before))
+                own = sum(seconds for _, seconds in flight.spent) + flight.served
+                flight.spent += ((SERVICE, own), (IN_ENGINE, now - flight.begun))
                 for watch in self.job.watches:
                     watch.sample(flight.sample.id, flight.spent)
                 return self._finish(flight, Outcome(flight.sample.id, step.value))

@@ -13,7 +13,11 @@ from faceport.engine.watch import Watch
 STEP = math.log(1.01)  # neighbouring buckets differ by one per cent
 SCALE = 1 / STEP
 SHORTEST = 1e-7  # seconds
-TOTAL = "total"  # the stage that is all others: from asking for a picture to its faces, waiting included
+# Two stages that are all others together. A loaded engine has several pictures at once, so they differ:
+SERVICE = "service_time"  # a picture's own stages and the runs that its rows were in, added up
+IN_ENGINE = "time_in_engine"  # from asking for a picture to its faces: waiting for other pictures included
+# A percentile is told from so many durations on: ten lie beyond the median then, five beyond the others.
+PERCENTILES = {0.5: 20, 0.9: 50, 0.99: 500}
 
 
 class Histogram:
@@ -49,31 +53,44 @@ class Histogram:
         return 0.0
 
     def summary(self) -> dict[str, Any]:
-        """Give count, items, total seconds, milliseconds per run as mean and percentiles, and the buckets."""
+        """Give count, items, total seconds, milliseconds per run as mean and percentiles, and the buckets.
+
+        A percentile is None where there are too few durations for it.
+        """
         return {
             "count": self.count,
             "items": self.items,
             "total_s": round(self.total, 6),
             "mean_ms": round(1e3 * self.total / max(self.count, 1), 4),
-            **{f"p{round(100 * q)}_ms": round(1e3 * self.percentile(q), 4) for q in (0.5, 0.9, 0.99)},
+            **{
+                f"p{round(100 * share)}_ms": round(1e3 * self.percentile(share), 4)
+                if self.count >= least
+                else None
+                for share, least in PERCENTILES.items()
+            },
             "buckets": {str(bucket): self.buckets[bucket] for bucket in sorted(self.buckets)},
         }
 
 
 class Stages(Watch):
-    """Histograms by stage, filled from several threads."""
+    """Histograms by stage, filled from several threads; the first samples, which warm up, are left out."""
 
-    def __init__(self) -> None:
+    def __init__(self, warm_up: int = 0) -> None:
+        self._cold = warm_up  # samples still to be left out
         self._lock = threading.Lock()
         self._stages: dict[str, Histogram] = {}
 
     def batch(self, network: str, seconds: float, rows: int) -> None:
         """Count a run of a network."""
-        self.add(f"network:{network}", seconds, rows)
+        if not self._cold:
+            self.add(f"network:{network}", seconds, rows)
 
     def sample(self, name: str, stages: Sequence[tuple[str, float]]) -> None:
         """Count the stages that a sample went through, in one turn."""
         with self._lock:
+            if self._cold:
+                self._cold -= 1
+                return
             for stage, seconds in stages:
                 self._of(stage).add(seconds)
 

@@ -40,12 +40,13 @@ class Samples:
 
 @dataclass(frozen=True)
 class Timing:
-    """How long the pictures of this call took; those of earlier calls are not in it."""
+    """How long the pictures that this call predicted took; those of earlier calls are not in it."""
 
     samples: int = 0
     seconds: float = 0.0
     samples_per_second: float | None = None
     stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # see engine.timing
+    loaded: Mapping[str, Any] = field(default_factory=dict)  # what the times of stages depend on
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,16 @@ def _plain_type(hint: str) -> Any:
     return next((kind for name, kind in table.items() if hint == name or hint.startswith(f"{name}[")), None)
 
 
+def _common(mappings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Keep what all have alike."""
+    first, *others = mappings
+    return {
+        key: value
+        for key, value in first.items()
+        if all(key in other and other[key] == value for other in others)
+    }
+
+
 def merge(records: Sequence[Record]) -> tuple[Samples, Timing]:
     """Add counts and times of runs over parts of one dataset."""
     samples = Samples(
@@ -167,5 +178,6 @@ def merge(records: Sequence[Record]) -> tuple[Samples, Timing]:
         seconds=round(seconds, 6),
         samples_per_second=round(timed / seconds, 3) if timed and seconds else None,
         stages=merge_stages(one.timing.stages for one in records),
+        loaded=_common([one.timing.loaded for one in records]),
     )
     return samples, timing

@@ -97,7 +97,9 @@ class Run(Verb):
 
     def _predict(self, plan: Plan, built: Built, file: PredictionFile) -> Record:
         """Send every sample that has no prediction yet through the model."""
-        stages, resumed, total = Stages(), file.count, plan.count()
+        resumed, failed_before, total = file.count, file.failures, plan.count()
+        loaded = load_facts(plan, built, total - resumed)
+        stages = Stages(loaded.get("warm_up", 0))
         todo = file.without_done(plan.questions())
         if is_away(built.sessions):
             predictions: Iterator[Prediction] = replay(plan.model, built.sessions, todo, resumed)
@@ -111,7 +113,8 @@ class Run(Verb):
                     file.write(prediction)
             except WaitingError as waiting:
                 reason = str(waiting)
-        spent, new = time.perf_counter() - started, file.count - resumed
+        spent = time.perf_counter() - started
+        new = file.count - resumed - (file.failures - failed_before)  # what was never read is no speed
         return Record(
             status="waiting" if reason else "done",
             config=plan.config,
@@ -129,6 +132,7 @@ class Run(Verb):
                 seconds=round(spent, 6),
                 samples_per_second=round(new / spent, 3) if new else None,
                 stages=stages.summary(),
+                loaded=loaded,
             ),
             settled=plan.settled(),
             data=dict(plan.dataset.facts()),
@@ -149,6 +153,24 @@ class Run(Verb):
 
         show_run(outcome)
         return EXIT_CODES[outcome.status]
+
+
+def load_facts(plan: Plan, built: Built, pictures: int) -> dict[str, Any]:
+    """Say how much the engine has in hand at once, on which the time that each picture takes depends.
+
+    As many pictures as are in flight at once, but at most a fifth of them, warm it up and are not timed.
+    """
+    if is_away(built.sessions):
+        return {}
+    load = plan.settings.load(built.sessions)
+    return {
+        "workers": load.workers,
+        "in_flight": load.in_flight,
+        "batch_size": plan.settings.batch_size,
+        "streams": max((session.streams for session in built.sessions.values()), default=1),
+        "threads": plan.config["target"].get("threads"),  # inside a run; None: as the target finds best
+        "warm_up": min(load.in_flight, pictures // 5),
+    }
 
 
 def _earlier(folder: Path) -> Record | None:

@@ -1,4 +1,4 @@
-"""How long a picture takes, stage by stage: the run measured it, this makes numbers of it."""
+"""How long a picture takes in a loaded engine, stage by stage: the run measured it, this sorts it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Any
 from faceport.api import Metric, Scored
 from faceport.errors import FaceportError
 
-TOTAL = "total"  # the stage from asking for a picture to its faces, waiting included
+VERSION = 2  # of the protocol: raised when the same run and options give another number
+# Stages that are all others together: without the waiting for other pictures, and with it.
+WHOLE = ("service_time", "time_in_engine")
 TIMES = ("mean_ms", "p50_ms", "p90_ms", "p99_ms")
 
 
 class Latency(Metric):
-    """Report the time of each stage, of the whole, and pictures per second."""
+    """Report the time of each stage, of the whole with and without waiting, and pictures per second."""
 
     def compute(self, items: Iterable[Scored]) -> Mapping[str, Any]:
         """Give nothing: predictions do not say how long they took."""
@@ -28,17 +30,34 @@ class Latency(Metric):
                 "one: predictions=runs/NAME"
             )
         stages = {name: stage_times(stage) for name, stage in timing["stages"].items()}
-        whole = stages.pop(TOTAL, {})
-        speed = timing["samples_per_second"]
+        wholes = {name: stages.pop(name) for name in WHOLE if name in stages}
+        speed, loaded = timing["samples_per_second"], timing.get("loaded") or {}
         return {
-            **{name: whole[name] for name in TIMES if whole},
+            **({"protocol": f"v{VERSION}, {load_words(loaded)}"} if loaded else {}),
+            **{f"{name}_{key}": whole[key] for name, whole in wholes.items() for key in TIMES & whole.keys()},
             **({"pictures_per_second": float(speed)} if speed else {}),
             "pictures": timing["samples"],
+            "loaded": loaded,
             "stages": stages,
         }
 
 
-def stage_times(stage: Mapping[str, float]) -> dict[str, float]:
-    """Pick the times per run of a stage, in milliseconds, and the mean time per item of its batches."""
+def stage_times(stage: Mapping[str, Any]) -> dict[str, float]:
+    """Pick the times per run of a stage, in milliseconds, and the mean time per item of its batches.
+
+    Percentiles of too few runs are not there.
+    """
     per_item = 1e3 * stage["total_s"] / max(stage["items"], 1)
-    return {**{name: stage[name] for name in TIMES}, "mean_ms_per_item": round(per_item, 4)}
+    times = {name: stage[name] for name in TIMES if stage.get(name) is not None}
+    return {**times, "mean_ms_per_item": round(per_item, 4)}
+
+
+def load_words(loaded: Mapping[str, Any]) -> str:
+    """Say how much the engine had in hand at once."""
+    threads = loaded.get("threads")
+    words = [
+        f"{loaded[key]} {words}"
+        for key, words in (("workers", "workers"), ("in_flight", "in flight"), ("batch_size", "in a batch"))
+        if key in loaded
+    ]
+    return ", ".join([*words, *([] if threads is None else [f"threads={threads}"])])
