@@ -13,6 +13,7 @@ from faceport_widerface_metric.average_precision import (
     ImageFaces,
     areas,
     average_precision,
+    drawn_curves,
     match_image,
     sample_curves,
     score_range,
@@ -153,6 +154,26 @@ def test_a_draw_is_the_set_of_its_pictures():
     whole = score_range([match_image(*one) for one in images])  # scores stay those of the whole set
     expected = settings_ap([match_image(*images[i]) for i in drawn], scores=whole)
     assert areas(sample_curves(binned, drawn)) == pytest.approx(expected, abs=1e-12)
+
+
+def test_curves_of_many_drawings_are_those_of_each():
+    images = random_images(3)
+    binned = sort_into_bins([match_image(*one) for one in images])
+    rng = np.random.default_rng(0)
+    drawn = [rng.integers(0, len(images), len(images)) for _ in range(7)]
+    times = np.array([np.bincount(positions, minlength=len(images)) for positions in drawn])
+    for found, positions in zip(drawn_curves(binned, times), drawn, strict=True):
+        wanted = sample_curves(binned, positions)
+        np.testing.assert_array_equal(found.precision, wanted.precision)
+        np.testing.assert_array_equal(found.recall, wanted.recall)
+
+
+def test_curves_of_many_drawings_are_counted_in_portions(monkeypatch):
+    binned = sort_into_bins([match_image(*one) for one in random_images(3)])
+    times = np.random.default_rng(0).integers(0, 3, (4, len(binned.faces)))
+    whole = [areas(one) for one in drawn_curves(binned, times)]
+    monkeypatch.setattr("faceport_widerface_metric.average_precision.IMAGES", 3)
+    assert [areas(one) for one in drawn_curves(binned, times)] == whole
 
 
 def test_interval_holds_the_number():

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from faceport.ops.bootstrap import bootstrap
+from faceport.ops.bootstrap import bootstrap, draws, intervals
 from faceport.ops.plain import plain
 
 
@@ -32,3 +32,11 @@ def test_interval_of_what_is_seldom_defined():
     interval = bootstrap(lambda drawn: {"first": values[drawn[0]], "never": np.nan}, 3, rounds=50)
     assert interval["first"] == (1.0, 1.0)
     assert np.isnan(interval["never"]).all()
+
+
+def test_draws_are_what_bootstrap_draws():
+    values = np.random.default_rng(1).normal(size=30)
+    means = draws(30, rounds=40) @ values / 30
+    assert draws(30, rounds=40).sum(axis=1).tolist() == [30] * 40
+    wanted = bootstrap(lambda drawn: {"mean": values[drawn].mean()}, 30, rounds=40)["mean"]
+    assert intervals([{"mean": mean} for mean in means])["mean"] == pytest.approx(wanted)

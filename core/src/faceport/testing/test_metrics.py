@@ -16,6 +16,7 @@ from faceport.testing.checks import check_sentence
 from faceport.testing.choices import small
 from faceport.testing.drawn import draw_faces
 from faceport.types import FIELDS, Faces
+from faceport.verbs.show.numbers import BETTER, Meaning, meaning
 
 PICTURES = 24
 SIZE = (96, 128)
@@ -27,14 +28,22 @@ STAGE = {
     "mean_ms": 8.0,
     "p50_ms": 8.0,
     "p90_ms": 9.0,
-    "p99_ms": 9.5,
+    "p99_ms": None,  # of too few
 }
 RECORD = {  # what a metric may know of a run besides its predictions
     "timing": {
         "samples": PICTURES,
         "seconds": 0.25,
         "samples_per_second": 96.0,
-        "stages": dict.fromkeys(("decode", "network:tiny", "total"), STAGE),
+        "stages": dict.fromkeys(("decode", "network:tiny", "service_time", "time_in_engine"), STAGE),
+        "loaded": {
+            "workers": 2,
+            "in_flight": 4,
+            "batch_size": 1,
+            "streams": 1,
+            "threads": None,
+            "warm_up": 4,
+        },
     },
     "parity": {
         "tiny": {
@@ -104,6 +113,27 @@ def test_right_answers_give_numbers(metric: Metric) -> None:
 def test_what_a_budget_watches_is_among_the_numbers(metric: Metric) -> None:
     found = compute(metric, right_answers(metric))
     assert not metric.watched or any(isinstance(found.get(name), float) for name in metric.watched)
+
+
+def test_the_card_says_what_numbers_mean(metric_choice: Choice, metric: Metric) -> None:
+    """`card.numbers` holds patterns: `{nme: {better: lower, unit: px, column: true}}`."""
+    for pattern, said in (metric_choice.card.get("numbers") or {}).items():
+        where = f"{metric_choice.path}: card.numbers: '{pattern}'"
+        assert isinstance(said, Mapping), f"{where} must hold a mapping, e.g. {{better: lower}}"
+        unknown = {*said} - {"better", "unit", "column"}
+        assert not unknown, f"{where} has {sorted(unknown)}; it may have better, unit, column"
+        assert Meaning(**said).better in ("", *BETTER), f"{where}: better is {' or '.join(BETTER)}"
+    found = compute(metric, right_answers(metric))
+    if metric_choice.card.get("numbers"):
+        explained = [name for name in found if meaning(metric_choice.name, name).better]
+        assert explained, f"{metric_choice.path}: no pattern of card.numbers fits any of {sorted(found)}"
+
+
+def test_intervals_belong_to_numbers(metric: Metric) -> None:
+    found = compute(metric, right_answers(metric))
+    for name, (low, high) in (found.get("interval") or {}).items():
+        assert name in found, f"there is an interval of '{name}', which is no number of the metric"
+        assert low is None or low <= high, f"the interval of '{name}' runs from {low} to {high}"
 
 
 def test_order_does_not_matter(metric: Metric) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from faceport.api import Metric, Scored
 from faceport.errors import FaceportError
-from faceport.ops.bootstrap import bootstrap
+from faceport.ops.bootstrap import ROUNDS, bootstrap
 from faceport.ops.plain import plain
 from faceport_landmarks.faces import LabelledFaces, collect
 from faceport_landmarks.nme import (
@@ -42,7 +42,7 @@ class LandmarkOptions:
     per_face: bool = False
     per_landmark: bool = False
     curve: bool = False
-    bootstrap: int = 0  # rounds
+    bootstrap: int = ROUNDS
 
 
 class Landmarks(Metric):

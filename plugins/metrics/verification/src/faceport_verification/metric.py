@@ -10,7 +10,7 @@ import numpy as np
 
 from faceport.api import Metric, Scored
 from faceport.errors import FaceportError
-from faceport.ops.bootstrap import bootstrap
+from faceport.ops.bootstrap import ROUNDS, bootstrap
 from faceport.ops.plain import plain
 from faceport_verification.folds import Array, Distance, Mask, Protocol, distances, evaluate_folds
 from faceport_verification.pairs import collect
@@ -32,7 +32,7 @@ class VerificationOptions:
     per_fold: bool = False
     curve: bool = False
     scores: bool = False
-    bootstrap: int = 0  # rounds
+    bootstrap: int = ROUNDS
 
 
 class Verification(Metric):

@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from faceport.ops.boxes import iou as overlaps
 
+IMAGES = 512  # whose counts by threshold are in memory at once
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -145,10 +146,36 @@ def sample_curves(binned: Binned, drawn: NDArray[np.intp] | None = None) -> Curv
         ]
         counts.append(np.cumsum(per_bin, axis=1).T.astype(np.float64))
     proposals, hits = counts
-    faces = (binned.faces.sum(axis=0) if times is None else times @ binned.faces).astype(np.float64)
+    return _curves(proposals, hits, binned.faces.sum(axis=0) if times is None else times @ binned.faces)
+
+
+def drawn_curves(binned: Binned, times: NDArray[np.int64]) -> list[Curves]:
+    """Compute the curves of many drawings at once, each given as how often every image is in it: (r, n).
+
+    The detections of some images at a time are counted by threshold, and these counts are multiplied with
+    the drawings: numbers below 2**24, so that 32 bits hold them exactly.
+    """
+    rounds, images = times.shape
+    width, settings = binned.thresholds, binned.faces.shape[1]
+    sums = np.zeros((2, settings, rounds, width))
+    for start in range(0, images, IMAGES):
+        stop = min(start + IMAGES, images)
+        first, last = np.searchsorted(binned.images, (start, stop))
+        place = (binned.images[first:last] - start) * width + binned.bins[first:last]
+        some = times[:, start:stop].astype(np.float32)
+        for number, flags in enumerate((binned.proposals, binned.hits)):
+            for setting, column in enumerate(flags[first:last].T):
+                counts = np.bincount(place[column], minlength=(stop - start) * width)
+                sums[number, setting] += some @ counts.reshape(-1, width).astype(np.float32)
+    proposals, hits = np.cumsum(sums, axis=3).transpose(0, 2, 3, 1)
+    return [_curves(*one) for one in zip(proposals, hits, times @ binned.faces, strict=True)]
+
+
+def _curves(proposals: Array, hits: Array, faces: NDArray[np.int64]) -> Curves:
+    """Divide counts by threshold (t, s) by each other and by the faces there are (s,)."""
     # No proposal yet means no hit yet: such points have no width in the area below, whatever their precision.
     precision = np.divide(hits, proposals, out=np.zeros_like(hits), where=proposals > 0)
-    recall = np.divide(hits, faces, out=np.full_like(hits, np.nan), where=faces > 0)
+    recall = np.divide(hits, faces.astype(np.float64), out=np.full_like(hits, np.nan), where=faces > 0)
     return Curves(precision, recall)
 
 

@@ -10,11 +10,12 @@ import numpy as np
 
 from faceport.api import Metric, Scored
 from faceport.errors import FaceportError
-from faceport.ops.bootstrap import bootstrap
+from faceport.ops.bootstrap import ROUNDS, draws, intervals
 from faceport.ops.plain import plain
 from faceport_widerface_metric.average_precision import (
     ImageFaces,
     areas,
+    drawn_curves,
     match_image,
     sample_curves,
     sort_into_bins,
@@ -36,7 +37,7 @@ class WiderFaceOptions:
     events: bool = False
     ious: list[float] = field(default_factory=list)
     heights: list[float] = field(default_factory=list)  # pixels
-    bootstrap: int = 0  # rounds
+    bootstrap: int = ROUNDS
 
 
 class WiderFaceAP(Metric):
@@ -72,11 +73,8 @@ class WiderFaceAP(Metric):
         if options.heights:
             result["heights"] = ap_by_height(every, options.heights, options.iou, options.thresholds)
         if options.bootstrap:
-            result["interval"] = bootstrap(
-                lambda drawn: dict(zip(levels, areas(sample_curves(binned, drawn)), strict=True)),
-                len(whole),
-                options.bootstrap,
-            )
+            drawn = drawn_curves(binned, draws(len(whole), options.bootstrap))
+            result["interval"] = intervals([dict(zip(levels, areas(one), strict=True)) for one in drawn])
         return dict(plain(result))
 
     def table(self, rows: Mapping[Any, list[float]]) -> dict[Any, dict[str, float]]:
