@@ -73,6 +73,7 @@ def artifact_facts(built: Built) -> dict[str, Any]:
             "key": artifact.path.name,
             "path": str(artifact.path),
             "created": manifest.get("created"),
+            "bytes": sum(manifest.get("files", {}).values()),
             "versions": manifest.get("versions", {}),
             "runs_as": dict(built.sessions[name].facts),
         }

@@ -1,30 +1,50 @@
-"""Records as tables on a terminal."""
+"""Records as tables on a terminal; what is piped is neither wrapped nor cut."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from faceport.engine.timing import IN_ENGINE, PERCENTILES, SERVICE
 from faceport.runs.chosen import NAME
 from faceport.runs.folder import NAMED
 from faceport.runs.record import FILE, Record, Timing
-from faceport.verbs.show.summary import is_number, number, summarise
+from faceport.verbs.show.numbers import interval_of, interval_text, is_number, meaning, number
+from faceport.verbs.show.summary import NONE, Settings, summarise
+from faceport.verbs.show.table import Cell, Column, Row, lines, row
+from faceport.verbs.show.text import printable, wrap
 
-STYLES = {"failed": "red", "incomplete": "red", "waiting": "yellow"}
+ORDER = ("decode", "preprocess", "network:", "postprocess", SERVICE, IN_ENGINE)  # how stages begin
 
 
 def console(stderr: bool = False) -> Console:
-    """Open a console that neither wraps nor cuts what is piped into a file."""
-    found = Console(stderr=stderr, highlight=False, soft_wrap=True)
-    if not found.is_terminal:
-        found = Console(stderr=stderr, highlight=False, soft_wrap=True, width=200)
-    return found
+    """Open a console that leaves the breaking of lines to us; NO_COLOR and the like are rich's to read."""
+    stream = sys.stderr if stderr else sys.stdout
+    if "utf" not in (getattr(stream, "encoding", None) or "utf").lower() and hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="faceport.plain")
+    return Console(file=stream, highlight=False, soft_wrap=True)
+
+
+def width_of(out: Console) -> int | None:
+    """Tell how many letters a line may have; None where it is no terminal that reads."""
+    return out.width if out.is_terminal else None
+
+
+def say(out: Console, text: str, style: str = "", indent: int = 0) -> None:
+    """Print a sentence, broken at its blanks; a path or a command in it stays whole, to be copied."""
+    for line in wrap(printable(text), width_of(out), indent):
+        out.print(Text(line, style), soft_wrap=True)
+
+
+def show_table(out: Console, columns: Sequence[Column], rows: Iterable[Row]) -> None:
+    """Print a table."""
+    for line in lines(columns, [*rows], width_of(out)):
+        out.print(line, soft_wrap=True)
 
 
 def show_run(record: Record) -> None:
@@ -32,64 +52,121 @@ def show_run(record: Record) -> None:
     out = console()
     config = record.config
     names = [f"{group}={config[group][NAME]}" for group in NAMED if config.get(group)]
-    out.print(Text(" ".join(names), style="bold"))
+    say(out, " ".join(names), "bold")
     if "protocol" in record.data:
-        out.print(Text(f"data: {record.data['protocol']}"))
+        say(out, f"data: {record.data['protocol']}")
     if record.kept:
-        out.print("kept from an earlier run (fresh=true runs it again)")
+        say(out, "kept from an earlier run (fresh=true runs it again)")
     _show_metrics(out, record.metrics)
     _show_timing(out, record.timing)
     _show_networks(out, record)
     samples = record.samples
     if samples.resumed:
-        out.print(f"{samples.resumed} of {samples.total} pictures were done before and kept")
+        say(out, f"{samples.resumed} of {samples.total} pictures were done before and kept")
     if samples.unreadable:
-        out.print(f"[yellow]{samples.unreadable} pictures could not be read:[/]")
+        say(out, f"{samples.unreadable} pictures could not be read:", "yellow")
         for why in list(samples.unreadable_named.values())[:5]:
-            out.print(Text(f"  {why}"))
+            say(out, f"  {why}", indent=2)
     if record.status == "incomplete":
-        out.print(Text(f"incomplete: {record.reason}", style="red"))
+        say(out, f"incomplete: {record.reason}", "red")
     if record.status == "waiting":
-        out.print(Text(f"waiting: {record.reason}", style="yellow"))
-        out.print("the same command goes on once that is done")
+        say(out, f"waiting: {record.reason}", "yellow")
+        say(out, "the same command goes on once that is done")
     show_notes(record.notes)
-    out.print(f"record: {record.folder}/{FILE}")
+    say(out, f"record: {record.folder}/{FILE}")
 
 
-def _show_metrics(out: Console, metrics: Mapping[str, Any]) -> None:
-    if not metrics:
-        return
-    table = Table("metric", "", "value", box=None, pad_edge=False)
+def _show_metrics(out: Console, metrics: Mapping[str, Mapping[str, Any]]) -> None:
+    """Show each metric's numbers below its name and protocol, all in the same columns."""
+    rows, headings = [], {}
     for metric, values in metrics.items():
-        label = f"{metric} ({values['protocol']})" if "protocol" in values else metric
-        for name, value in values.items():
-            if is_number(value):
-                table.add_row(label, name, number(value))
-                label = ""
-    out.print(table)
+        numbers = {name: value for name, value in values.items() if is_number(value)}
+        if numbers:
+            protocol = f" ({values['protocol']})" if "protocol" in values else ""
+            headings[len(rows)] = f"{metric}{protocol}"
+        for name, value in numbers.items():
+            said = meaning(metric, name)
+            better = f"{said.better} is better" if said.better else ""
+            interval = interval_text(interval_of(values, name))
+            rows.append(row(f"  {name}", number(value), interval, said.unit, better))
+    if not rows:
+        return
+    columns = [
+        Column(least=16),
+        Column("value", right=True),
+        Column("95 % interval"),
+        Column("unit"),
+        Column(),
+    ]
+    filled = [at for at in range(len(columns)) if any(one[at].text for one in rows)]
+    parts = [[one[at] for at in filled] for one in rows]
+    written = lines([columns[at] for at in filled], parts, width_of(out))
+    for at, line in enumerate(written, len(rows) - len(written)):  # negative: titles
+        if at in headings:
+            say(out, headings[at], indent=2)
+        out.print(line, soft_wrap=True)
 
 
 def _show_timing(out: Console, timing: Timing) -> None:
+    """Show how long each stage took, and what the times were measured under."""
     if not timing.samples:
         return
-    table = Table("stage", "runs", "items", "mean ms", "p50", "p99", box=None, pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for stage, values in timing.stages.items():
-        times = (f"{values[key]:.2f}" for key in ("mean_ms", "p50_ms", "p99_ms"))
-        table.add_row(stage, str(values["count"]), str(values["items"]), *times)
-    out.print(table)
+    names = sorted(timing.stages, key=_place)
+    if names:
+        titles = ("runs", "items", "mean ms", *(f"p{round(100 * share)}" for share in PERCENTILES))
+        columns = [Column("stage", least=16), *(Column(title, right=True) for title in titles)]
+        show_table(out, columns, [_stage(name, timing.stages[name]) for name in names])
+        for sentence in _load(timing):
+            say(out, sentence)
     speed = f", {timing.samples_per_second:.1f} per second" if timing.samples_per_second else ""
-    out.print(f"{timing.samples} pictures in {timing.seconds:.2f} s{speed}")
+    say(out, f"{timing.samples} pictures in {timing.seconds:.2f} s{speed}")
+
+
+def _place(stage: str) -> tuple[int, str]:
+    return next((at for at, start in enumerate(ORDER) if stage.startswith(start)), len(ORDER)), stage
+
+
+def _stage(name: str, values: Mapping[str, Any]) -> list[Cell]:
+    keys = ("mean_ms", *(f"p{round(100 * share)}_ms" for share in PERCENTILES))
+    times = (NONE if values.get(key) is None else f"{values[key]:.2f}" for key in keys)
+    return row(name.replace("_", " "), str(values["count"]), str(values["items"]), *times)
+
+
+def _load(timing: Timing) -> list[str]:
+    """Say what the times of single pictures mean: a loaded engine has several at once."""
+    loaded, sentences = timing.loaded, []
+    if loaded:
+        threads = loaded.get("threads")
+        several = [
+            f"{loaded.get('workers')} workers",
+            f"{loaded.get('in_flight')} pictures in flight",
+            f"batch {loaded.get('batch_size')}",
+            "threads as the target finds best" if threads is None else f"threads {threads}",
+        ]
+        sentences.append(
+            f"{IN_ENGINE.replace('_', ' ')}: waiting for other pictures included, in an engine with "
+            f"{', '.join(several)}; {SERVICE.replace('_', ' ')}: a picture's own stages added up"
+        )
+    if loaded.get("warm_up"):
+        sentences.append(f"the first {loaded['warm_up']} pictures, which warm it up, are not timed")
+    few = [
+        f"p{round(100 * share)} {least}"
+        for share, least in PERCENTILES.items()
+        if any(stage.get(f"p{round(100 * share)}_ms") is None for stage in timing.stages.values())
+    ]
+    if few:
+        sentences.append(f"{NONE}: too few runs for a percentile (it needs: {', '.join(few)})")
+    return sentences
 
 
 def _show_networks(out: Console, record: Record) -> None:
     for name, artifact in record.artifacts.items():
         ran = artifact["runs_as"]
         how = ", ".join(f"{ran[key]}" for key in ("runtime", "version", "device", "precision") if key in ran)
+        size = f", {artifact['bytes'] / 1e6:.1f} MB" if "bytes" in artifact else ""
         times = record.times_as_fast_as_fp32.get(name)
         speed = f", {times:.2f} times as fast as fp32" if times else ""
-        out.print(Text(f"{name}: {how}{speed}; {parity_line(record.parity.get(name, {}))}"))
+        say(out, f"{name}: {how}{size}{speed}; {parity_line(record.parity.get(name, {}))}", indent=2)
 
 
 def parity_line(parity: Mapping[str, Any]) -> str:
@@ -105,28 +182,28 @@ def parity_line(parity: Mapping[str, Any]) -> str:
 
 def show_notes(notes: Sequence[str]) -> None:
     """Show what must be said beside the numbers."""
+    out = console()
     for note in notes:
-        console().print(Text(f"note: {note}", style="yellow"))
+        say(out, f"note: {note}", "yellow", indent=2)
 
 
 def show_pictures(pictures: int, folder: Path, unreadable: Mapping[str, str], notes: Sequence[str]) -> int:
     """Say what became of pictures that were written; give the exit code."""
+    errors = console(stderr=True)
     for why in unreadable.values():
-        print(f"not read: {why}", file=sys.stderr)
+        say(errors, f"not read: {why}", indent=2)
     show_notes(notes)
-    print(f"{pictures} pictures: {folder}")
+    say(console(), f"{pictures} pictures: {folder}")
     return 1 if unreadable and not pictures else 0
 
 
-def show_sweep(records: Sequence[Record]) -> None:
+def show_sweep(records: Sequence[Record], given: Sequence[Settings] = ()) -> None:
     """Show a table of all jobs of a sweep: what differs between them, and what came out."""
     out = console()
-    found = summarise(records)
-    table = Table(*found.columns, box=None, pad_edge=False)
-    for row in found.rows:
-        *cells, status = row
-        table.add_row(*cells, Text(status, style=STYLES.get(status.partition(" ")[0], "green")))
-    out.print(table)
-    for mark, reason in enumerate(found.reasons, 1):
-        out.print(Text(f"({mark}) {reason}", style="red"))
-    show_notes(found.notes)
+    summary = summarise(records, given)
+    show_table(out, summary.columns, summary.rows)
+    if summary.legend:
+        say(out, "; ".join(summary.legend))
+    for mark, reason in enumerate(summary.reasons, 1):
+        say(out, f"({mark}) {reason}", "red", indent=4)
+    show_notes(summary.notes)

@@ -1,0 +1,80 @@
+"""What the numbers of metrics mean, as the cards of the metrics say it; no metric's code is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from faceport.plugins.index import installed
+
+BETTER = ("higher", "lower")
+ARROWS = {"higher": "↑", "lower": "↓", "": ""}
+MOST_COLUMNS = 6  # of a metric whose card names none
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a card says of a number."""
+
+    better: str = ""  # "higher", "lower"; empty: unknown, or neither
+    unit: str = ""
+    column: bool = False  # it has one in the table of a sweep
+
+
+def meaning(metric: str, number: str) -> Meaning:
+    """Look up what a number of a metric means: the first pattern that fits its name counts."""
+    for pattern, said in _patterns(metric).items():
+        if fnmatchcase(number, pattern):
+            return Meaning(**said)
+    return Meaning()
+
+
+def _patterns(metric: str) -> Mapping[str, Any]:
+    choice = installed().choices("metric").get(metric)
+    return (choice.card.get("numbers") or {}) if choice else {}
+
+
+def headline(metric: str, values: Mapping[str, Any]) -> dict[str, float]:
+    """Pick the numbers of a metric that compare one run with another: those of its card, else the first."""
+    floats = {name: value for name, value in values.items() if isinstance(value, float)}
+    named = {name: value for name, value in floats.items() if meaning(metric, name).column}
+    return named or dict([*floats.items()][:MOST_COLUMNS])
+
+
+def interval_of(values: Mapping[str, Any], name: str) -> tuple[float, float] | None:
+    """Give the 95 % interval of a number, where the metric computed one."""
+    found = (values.get("interval") or {}).get(name)
+    if not found or None in found:
+        return None
+    low, high = found
+    return float(low), float(high)
+
+
+def is_number(value: Any) -> bool:
+    """Tell numbers from texts, tables and flags."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def number(value: float) -> str:
+    """Write a number as short as it can be told apart: shares with four digits, larger ones with fewer."""
+    if isinstance(value, int):
+        return str(value)
+    size = abs(value)
+    if 0 < size < 1e-3:
+        return f"{value:.3g}"
+    return f"{value:.{4 if size <= 1 else 3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0}f}"
+
+
+def interval_text(interval: tuple[float, float] | None) -> str:
+    """Write an interval as its ends."""
+    return f"{number(interval[0])} to {number(interval[1])}" if interval else ""
+
+
+def with_interval(value: float, interval: tuple[float, float] | None) -> str:
+    """Write a number with half of its interval beside it."""
+    if interval is None:
+        return number(value)
+    half = (interval[1] - interval[0]) / 2
+    return f"{number(value)} ±{half:.2g}"

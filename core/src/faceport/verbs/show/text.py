@@ -1,0 +1,75 @@
+"""Words that fit a terminal: escaped, wrapped at blanks, shortened in the middle."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable, Sequence
+
+from rich.cells import cell_len, set_cell_size
+
+ELLIPSIS = "…"
+SEPARATORS = "/._-:"  # of paths, nodes and names: where they may be cut
+TAIL = 0.6  # share of a shortened text that is its end, which tells more than its beginning
+PLAIN = {"…": "...", "≈": "~", "±": "+-", "↑": "(up)", "↓": "(down)", "–": "-"}  # where there is no UTF-8
+
+
+def printable(text: str) -> str:
+    """Escape control characters: a file's name must not steer a terminal."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text
+    )
+
+
+def _in_plain(error: UnicodeError) -> tuple[str, int]:
+    """Write what an encoding has no letter for in letters that all have."""
+    assert isinstance(error, UnicodeEncodeError)
+    return "".join(PLAIN.get(letter, "?") for letter in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("faceport.plain", _in_plain)
+
+
+def wrap(text: str, width: int | None, indent: int = 0) -> list[str]:
+    """Break a text at its blanks; what has none stays whole. Lines after the first are indented."""
+    if width is None or cell_len(text) <= width:
+        return [text]
+    lead = re.match(r" *", text)[0]  # type: ignore[index]  # it matches always
+    lines, line = [], lead
+    for word in text.split():
+        joined = f"{line}{' ' * bool(line.strip())}{word}"
+        if line.strip() and cell_len(joined) > width:
+            lines.append(line)
+            joined = f"{lead}{' ' * indent}{word}"
+        line = joined
+    return [*lines, line]
+
+
+def shorten(text: str, width: int) -> str:
+    """Leave out the middle of a text that is too long, at the separators of a path or name if it can be."""
+    if cell_len(text) <= width:
+        return text
+    room = max(width - 1, 1)
+    tail = text[len(text) - min(len(text), max(1, round(room * TAIL))) :]
+    while cell_len(tail) > room:
+        tail = tail[1:]
+    at = next((place for place, letter in enumerate(tail) if letter in SEPARATORS), len(tail))
+    if at <= len(tail) // 2:  # no half of a word, where a whole one is near
+        tail = tail[at:]
+    return set_cell_size(text, max(0, width - 1 - cell_len(tail))) + ELLIPSIS + tail
+
+
+def shared_start(names: Iterable[str], separators: str = SEPARATORS) -> str:
+    """Find how all names begin, up to a separator; empty where they share nothing or there is but one."""
+    all_names = [*names]
+    if len(set(all_names)) < 2:
+        return ""
+    first, last = min(all_names), max(all_names)
+    same = next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return first[: max((first.rfind(one, 0, same) for one in separators), default=-1) + 1]
+
+
+def listed(words: Sequence[str], most: int) -> str:
+    """Name the first of some words, and how many more there are."""
+    named = ", ".join(words[:most])
+    return named if len(words) <= most else f"{named} and {len(words) - most} more"
