@@ -34,12 +34,20 @@ class Choice:
     @cached_property
     def content(self) -> Mapping[str, Any]:
         """Read the YAML, with the siblings that its defaults list names merged underneath."""
-        own = read_yaml(self.path)
         merged: dict[str, Any] = {}
-        for base in own.get("defaults", []):
-            if isinstance(base, str) and base != "_self_":
-                merged |= read_yaml(self.path.with_name(f"{base}.yaml"))
-        return merged | own
+        for base in self.bases:
+            merged |= read_yaml(base)
+        return merged | self._own
+
+    @cached_property
+    def _own(self) -> dict[str, Any]:
+        return read_yaml(self.path)
+
+    @property
+    def bases(self) -> list[Path]:
+        """List the siblings that the defaults list names."""
+        names = [entry for entry in self._own.get("defaults", []) if isinstance(entry, str)]
+        return [self.path.with_name(f"{name}.yaml") for name in names if name != "_self_"]
 
     @property
     def choices(self) -> list[dict[str, str]]:

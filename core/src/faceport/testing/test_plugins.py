@@ -8,13 +8,16 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
+import yaml
 
 from faceport.plugins.index import NOT_OPTIONS, Choice, Plugin, installed
-from faceport.plugins.loading import classes, find_class
-from faceport.testing.choices import small, title
+from faceport.plugins.loading import classes, find_class, typed_options
+from faceport.plugins.meanings import options
+from faceport.plugins.options import literals
+from faceport.testing.choices import small, small_options, title
 
 LIGHT = {*sys.stdlib_module_names, "faceport", "pluggy", "numpy", "yaml"}  # what a hook module may import
 IMPORT = """
@@ -35,6 +38,11 @@ print(json.dumps({"module": module, "classes": sorted(tops())}))
 
 CHOICES = [choice for kind in installed().kinds for choice in installed().choices(kind).values()]
 every = pytest.mark.parametrize("choice", [pytest.param(c, id=title(c)) for c in CHOICES])
+
+
+def typed(value: Any) -> str:
+    """Write a value as it is typed on the command line."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +92,33 @@ def test_every_yaml_has_a_class(plugin: Plugin) -> None:
 def test_yaml_names_the_options_of_its_class(choice: Choice) -> None:
     fields = {item.name for item in dataclasses.fields(find_class(choice.kind, choice.name).Options)}
     assert {*choice.options} == fields, f"{choice.path} has other keys than the dataclass"
+
+
+@every
+def test_yaml_says_beside_each_option_what_it_means(choice: Choice) -> None:
+    """The comment is what `faceport list` shows; values in it, as `# a | b (what it is) | c`, complete."""
+    silent = [option.key for option in options(choice) if not option.meaning]
+    assert not silent, f"{choice.path}: write a comment beside {', '.join(silent)}"
+
+
+@every
+def test_yaml_lists_the_values_that_its_class_takes(choice: Choice, tmp_path: Path) -> None:
+    cls, given = find_class(choice.kind, choice.name), small_options(choice, tmp_path)
+    hints = get_type_hints(cls.Options)
+    for option in options(choice):
+        where = f"{choice.path}: {option.key}"
+        allowed = {typed(value) for value in literals(hints[option.key])} if option.key in hints else set()
+        listed = {*option.values}
+        assert len(allowed) < 2 or listed | {"null"} == allowed | {"null"}, (
+            f"{where}: the comment lists {', '.join(option.values) or 'no values'}; the class takes "
+            f"{' | '.join(sorted(allowed))}"
+        )
+        if choice.kind == "target" and option.key == "precision" and listed:
+            assert listed == {*choice.card["precisions"]}, f"{where}: card.precisions lists others"
+        for value in () if allowed or "." in option.key else option.values:  # no Literal, of no section
+            plain = yaml.safe_load(value)
+            plain = [plain] if isinstance(option.default, list) else plain
+            typed_options(cls, choice, {**choice.options, **given, option.key: plain})
 
 
 @every

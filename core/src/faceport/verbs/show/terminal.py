@@ -78,7 +78,8 @@ def show_run(record: Record) -> None:
 
 def _show_metrics(out: Console, metrics: Mapping[str, Mapping[str, Any]]) -> None:
     """Show each metric's numbers below its name and protocol, all in the same columns."""
-    rows, headings = [], {}
+    rows: list[Row] = []
+    headings: dict[int, str] = {}
     for metric, values in metrics.items():
         numbers = {name: value for name, value in values.items() if is_number(value)}
         if numbers:
