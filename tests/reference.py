@@ -45,6 +45,30 @@ class ReferenceNetwork:
             raise AssertionError(f"{self.name}: expected outputs {self.shapes}, got {shapes}")
         return max(self._deviation(name, array) for name, array in outputs.items())
 
+    def rounding(self, module: "nn.Module", runs: int = 5) -> float:
+        """Return how far outputs move, in float64, when every weight moves by up to one step of float32.
+
+        It is the same on every processor; two runs in float32 may be twice as far apart.
+        """
+        import torch
+
+        exact, image = module.double().eval(), torch.from_numpy(self.input()).double()
+        weights = self.weights()
+        outputs = []
+        for run in range(runs + 1):
+            rng, step = np.random.default_rng(run), 2.0**-23 if run else 0.0
+            moved = {
+                key: value * (1 + step * rng.uniform(-1, 1, value.shape)) for key, value in weights.items()
+            }
+            exact.load_state_dict({key: torch.from_numpy(np.asarray(value)) for key, value in moved.items()})
+            with torch.inference_mode():
+                outputs.append(dict(zip(self.shapes, exact(image), strict=True)))
+        return max(
+            float((found[name] - outputs[0][name]).abs().max()) / std
+            for found in outputs[1:]
+            for name, std in self.stds.items()
+        )
+
     def _deviation(self, name: str, array: NDArray[np.float32]) -> float:
         flat = array.ravel().astype(np.float64)
         index = np.linspace(0, flat.size - 1, min(flat.size, 2048)).astype(np.int64)

@@ -31,9 +31,6 @@ NETWORKS = {  # reference -> options
 HEAVY = ("resnet50", "resnet101", "ir50", "ir100")
 PUBLISHED_MILLIONS = {"resnet18": 12.333, "resnet101": 47.119, "mobilenet_v2": 5.111, "mobilenet_v3": 5.138}
 
-# In float64 this network is 1.2e-4 away from its float32 reference: rounding, grown by the made-up weights.
-ROUNDING = {"pipnet_mobilenet_v2_98": 3e-4}
-
 
 def model(weights: str = "random", backbone: str = "resnet18", **options) -> Pipnet:
     return create("model", f"pipnet_{backbone}", weights=weights, **options)
@@ -84,7 +81,10 @@ def test_export_gives_the_official_numbers(name, reference_dir, tmp_path):
     reference = load_network(reference_dir, name)
     weights = save_weights(reference, tmp_path / "weights.safetensors")
     network = model(weights, **NETWORKS[name]).network
-    assert reference.deviation(run_onnxruntime(network, reference, tmp_path)) <= ROUNDING.get(name, 1e-4)
+    deviation = reference.deviation(run_onnxruntime(network, reference, tmp_path))
+    if deviation > 1e-4:  # made-up weights let rounding grow; how far depends on the processor
+        rounding = reference.rounding(network.build())
+        assert rounding < 2e-4 and deviation <= 2 * rounding
 
 
 def test_other_numbers_of_landmarks_are_explained(reference_dir, tmp_path):

@@ -54,7 +54,7 @@ def _converted(schema: type[T], hints: Mapping[str, Any], values: Mapping[str, A
         hint, choices = hints[item.name], literals(hints[item.name])
         value = values.get(item.name)
         if choices and item.name in values and value not in choices:
-            listed = ", ".join("null" if choice is None else str(choice) for choice in choices)
+            listed = ", ".join(map(_spelled, choices))
             raise ConfigError(f"option '{item.name}' is {value!r}, it must be one of: {listed}.")
         default = dataclasses.field(default=item.default, default_factory=item.default_factory)
         if dataclasses.is_dataclass(hint):
@@ -86,3 +86,10 @@ def literals(hint: Any) -> tuple[Any, ...]:
         if len(inner) == 1 and get_origin(inner[0]) is Literal and NoneType in get_args(hint):
             return (*get_args(inner[0]), None)
     return ()
+
+
+def _spelled(choice: Any) -> str:
+    """Write a value as YAML has it."""
+    if choice is None:
+        return "null"
+    return str(choice).lower() if isinstance(choice, bool) else str(choice)

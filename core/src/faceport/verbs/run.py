@@ -82,7 +82,11 @@ class Run(Verb):
             ratios = compare_with_float(plan, built) if record.status == "done" else {}
         finally:
             built.close()
-        notes = [*_other_precisions(plan, record), *slow_notes(plan.target.precision, ratios)]
+        notes = [
+            *_other_precisions(plan, record),
+            *_notes_of_sessions(record),
+            *slow_notes(plan.target.precision, ratios),
+        ]
         plan = replace(plan, notes=(*plan.notes, *notes))
         record = replace(record, folder=str(folder), times_as_fast_as_fp32=ratios, budget=budget)
         if record.status == "done":
@@ -179,6 +183,15 @@ def _earlier(folder: Path) -> Record | None:
         return Record.read(folder / RECORD)
     except RecordError:
         return None
+
+
+def _notes_of_sessions(record: Record) -> list[str]:
+    """Collect what sessions say of how they run, e.g. that an artifact suits another processor."""
+    return [
+        f"network '{name}': {facts['runs_as']['note']}"
+        for name, facts in record.artifacts.items()
+        if "note" in facts["runs_as"]
+    ]
 
 
 def _other_precisions(plan: Plan, record: Record) -> list[str]:

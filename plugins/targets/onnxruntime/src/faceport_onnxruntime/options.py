@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from faceport.api import QuantisedOptions
 from faceport.errors import suggest
+from faceport.targets.saturation import ReduceRange
 
 MODEL = "model.onnx"
 
@@ -42,7 +43,7 @@ class OnnxRuntimeOptions(QuantisedOptions):
     spinning: bool = False
     graph: Literal["none", "basic", "extended", "all"] = "all"
     range: Literal["minmax", "percentile", "entropy", "mse"] = "minmax"
-    reduce_range: bool = False
+    reduce_range: ReduceRange = "auto"
 
     def __post_init__(self) -> None:
         for name in (*self.providers, *self.provider_options):
@@ -55,3 +56,8 @@ class OnnxRuntimeOptions(QuantisedOptions):
     def cpu_only(self) -> bool:
         """Tell whether the CPU provider runs everything."""
         return self.providers == ["cpu"]
+
+    @property
+    def on_processor(self) -> bool:
+        """Tell whether ONNX Runtime's own 8-bit kernels are to run the layers."""
+        return self.precision == "int8" and self.providers[0] == "cpu"

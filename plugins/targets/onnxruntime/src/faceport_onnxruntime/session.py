@@ -20,6 +20,7 @@ from faceport.targets.precision import int8_layers, main_precision, refuse_fallb
 from faceport.targets.sentences import cannot_open, cannot_run
 from faceport.types import Tensors
 from faceport_onnxruntime.options import MODEL, PROVIDERS, OnnxRuntimeOptions
+from faceport_onnxruntime.sums import EXACT, sums_of
 
 LEVELS = {
     "none": "ORT_DISABLE_ALL",
@@ -55,6 +56,7 @@ class OnnxRuntimeSession(Session):
         config.graph_optimization_level = getattr(ort.GraphOptimizationLevel, LEVELS[options.graph])
         config.add_session_config_entry("session.intra_op.allow_spinning", str(int(options.spinning)))
         config.log_severity_level = 4  # errors come as exceptions, and are not printed too
+        self._sums = None
         with TemporaryDirectory() as folder:
             optimised = Path(folder, MODEL)
             readable = options.precision != "fp32" and not set(options.providers) & set(COMPILING)
@@ -62,14 +64,16 @@ class OnnxRuntimeSession(Session):
                 config.optimized_model_filepath = str(optimised)
             try:
                 path = str(artifact.path / MODEL)
+                if options.on_processor:
+                    self._sums = sums_of(artifact.path / MODEL)
+                    config.add_session_config_entry(EXACT, str(int(not self._sums.exact)))
                 with nullcontext([""]) if options.cpu_only else silence() as said:
                     self._session = ort.InferenceSession(path, config, providers=providers)
                 self._layers = count_precisions(onnx.load(optimised)) if readable else Counter()
             except Exception as error:  # onnxruntime's own classes differ between versions
                 raise cannot_open("ONNX Runtime", self._version, artifact, error) from error
         self._outputs = [output.name for output in self._session.get_outputs()]
-        self._asked = options.precision
-        self._facts = self._read()
+        self._facts = self._read(options)
         running = self._session.get_providers()
         for name in options.providers:
             found = name if PROVIDERS[name].name in running else self._facts["device"].lower()
@@ -78,7 +82,7 @@ class OnnxRuntimeSession(Session):
         precision = self._facts["precision"]
         refuse_fallback("ONNX Runtime", "precision", options.precision, precision, options.allow_fallback)
 
-    def _read(self) -> dict[str, str]:
+    def _read(self, options: OnnxRuntimeOptions) -> dict[str, str]:
         """Ask for the providers that the session really has, and what its graph became."""
         short = {provider.name: name for name, provider in PROVIDERS.items()}
         running = [short.get(name, name) for name in self._session.get_providers()]
@@ -88,6 +92,7 @@ class OnnxRuntimeSession(Session):
             "device": ", ".join(running).upper(),
             "precision": main_precision(self._layers) if self._layers else self._asked,
             **int8_layers(self._layers),
+            **(self._sums.facts(options.reduce_range, "slower kernels run it") if self._sums else {}),
         }
 
     @property

@@ -15,6 +15,7 @@ from faceport.graph.names import excluded, load
 from faceport.graph.prelu import split_prelu
 from faceport.graph.qdq import QDQ_OPSET
 from faceport.targets.machine import installed_version, not_importable
+from faceport.targets.saturation import settle
 from faceport.targets.sentences import cannot_compile, need_calls
 from faceport.types import Tensors
 from faceport_onnxruntime.options import MODEL, PROVIDERS, OnnxRuntimeOptions
@@ -40,8 +41,15 @@ class OnnxRuntime(Target):
     def recipe(self) -> Mapping[str, Any]:
         """Name what shapes the artifact and its numbers."""
         own = {"providers": self.options.providers, "onnxruntime": _version()}
-        reduced = {"reduce_range": self.options.reduce_range} if self.calibrates else {}
+        reduced = {"reduce_range": self._reduces()} if self.calibrates else {}
         return {**super().recipe(), **own, **reduced}
+
+    def _reduces(self) -> bool:
+        """Settle whether weights get 7 bits: where this processor runs them, and would cut off sums of 8."""
+        from faceport_onnxruntime.sums import saturates
+
+        asks = self.options.on_processor and not self.missing()
+        return settle(self.options.reduce_range, lambda: asks and saturates())
 
     def compile(self, source: Source, out: Path, calibration: Iterable[Tensors]) -> None:
         """Write the exported network in the precision that was asked for; the session optimises it."""
@@ -56,7 +64,7 @@ class OnnxRuntime(Target):
             calls = need_calls(calibration, source.network)
             try:
                 ranges = measure_ranges(model, calls, self.options.range)
-                model = quantise(model, ranges, [*exclude, *floats], self.options.reduce_range)
+                model = quantise(model, ranges, [*exclude, *floats], self._reduces())
             except Exception as error:  # onnxruntime's own classes differ between versions
                 raise cannot_compile("ONNX Runtime", _version(), source.network, error) from error
         onnx.save(model, out / MODEL)

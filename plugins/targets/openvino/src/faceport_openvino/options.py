@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from faceport.api import QuantisedOptions
+from faceport.targets.saturation import ReduceRange
 
 MODEL = "model.xml"  # the weights lie beside it in model.bin
+APART = ("GPU", "NPU")  # devices that add up 8-bit products by themselves
 
 
 @dataclass(frozen=True)
@@ -22,3 +24,9 @@ class OpenVinoOptions(QuantisedOptions):
     batch: int | None = None  # rows of every run
     preset: Literal["mixed", "performance"] = "mixed"
     range: Literal["mean_minmax", "minmax", "quantile", "histogram"] = "mean_minmax"
+    reduce_range: ReduceRange = "auto"
+
+    @property
+    def on_processor(self) -> bool:
+        """Tell whether the 8-bit kernels of the CPU may run the layers."""
+        return self.precision == "int8" and not self.device.upper().startswith(APART)

@@ -16,9 +16,11 @@ from faceport.targets.precision import PRECISIONS, int8_layers, main_precision, 
 from faceport.targets.sentences import cannot_open, cannot_run
 from faceport.types import Tensors
 from faceport_openvino.options import MODEL, OpenVinoOptions
+from faceport_openvino.sums import sums_of
 
 VIRTUAL = ("AUTO", "MULTI", "HETERO", "BATCH")  # devices that are made of others
 LAYERS = ("Convolution", "Deconvolution", "FullyConnected", "MatMul", "Gemm")  # where the work is
+CUT_OFF = "its outputs are less exact than they could be"
 HINTS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16", "int8": "f32"}  # int8: of what stays in float
 
 
@@ -37,6 +39,7 @@ class OpenVinoSession(Session):
             self._compiled = core.compile_model(model, device, settings(options, device))
         except RuntimeError as error:
             raise cannot_open("OpenVINO", self._version, artifact, error) from error
+        self._sums = sums_of(model).facts(options.reduce_range, CUT_OFF) if options.on_processor else {}
         self.streams = int(self._get("OPTIMAL_NUMBER_OF_INFER_REQUESTS", 1))
         self._requests: LifoQueue[Any] = LifoQueue()
         for _ in range(self.streams):
@@ -57,6 +60,7 @@ class OpenVinoSession(Session):
             "device": ", ".join(self._get("EXECUTION_DEVICES", ["unknown"])),
             "precision": main_precision(self._layers) if self._layers else hinted,
             **int8_layers(self._layers),
+            **self._sums,
         }
 
     def _get(self, name: str, default: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 from faceport.api import Artifact, Session, Source, Target
 from faceport.graph.names import excluded, load
 from faceport.targets.machine import installed_version, not_importable
+from faceport.targets.saturation import settle
 from faceport.targets.sentences import cannot_compile, need_calls
 from faceport.types import Tensors
 from faceport_openvino.options import MODEL, OpenVinoOptions
@@ -41,7 +42,15 @@ class OpenVino(Target):
         own = {"openvino": installed_version("openvino"), "device": self.options.device}
         if self.calibrates:
             own |= {"nncf": installed_version("nncf"), "preset": self.options.preset}
+            own["reduce_range"] = self._reduces()
         return {**super().recipe(), **own}
+
+    def _reduces(self) -> bool:
+        """Settle whether weights get 7 bits: where this processor runs them, and would cut off sums of 8."""
+        from faceport_openvino.sums import saturates
+
+        asks = self.options.on_processor and not self.missing()
+        return settle(self.options.reduce_range, lambda: asks and saturates())
 
     def compile(self, source: Source, out: Path, calibration: Iterable[Tensors]) -> None:
         """Convert the exported network, and quantise it where int8 is asked for."""
@@ -63,8 +72,11 @@ class OpenVino(Target):
         options = self.options
         parameters = nncf.quantization.range_estimator.RangeEstimatorParametersSet
         estimator = getattr(parameters, RANGES[options.range])
+        seven_bits = nncf.OverflowFix.ENABLE if self._reduces() else nncf.OverflowFix.DISABLE
         advanced = nncf.AdvancedQuantizationParameters(
-            activations_range_estimator_params=estimator, weights_range_estimator_params=parameters.MINMAX
+            overflow_fix=seven_bits,
+            activations_range_estimator_params=estimator,
+            weights_range_estimator_params=parameters.MINMAX,
         )
         named = [operation.get_friendly_name() for operation in model.get_ops()]
         ignored = [name for name in named for node in kept if name == node or name.startswith(f"{node}/")]
