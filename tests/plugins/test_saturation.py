@@ -43,7 +43,7 @@ def test_no_sum_is_cut_off(tmp_path: Path, name: str) -> None:
     target = create("target", name, precision="int8")
     kit = builder(target, name, made, tmp_path)
     ones = {"image": np.ones((2, 3, 16, 16), np.float32)}
-    kit._calls = {"fixed": [ones]}
+    kit.trials._calls = {"fixed": [ones]}
     found = kit.build().sessions["fixed"].run(ones)
     np.testing.assert_allclose(found["mean"], reference(made, ones)["mean"], rtol=0.03)  # cut off: by half
 
@@ -61,7 +61,7 @@ def test_weights_follow_the_processor(tmp_path: Path, name: str, monkeypatch: py
         assert facts["sums"] == ("16 bits" if cuts_off else "exact")
         artifact = built.artifacts["fixed"]
         assert artifact.manifest["runs_as"] == facts
-        assert artifact.manifest["recipe"]["target_recipe"]["reduce_range"] is cuts_off
+        assert artifact.manifest["recipe"]["target"]["options"]["reduce_range"] is cuts_off
         paths.add(artifact.path)
     assert len(paths) == 2
 

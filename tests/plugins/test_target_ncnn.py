@@ -39,7 +39,7 @@ def test_any_batch_and_size_in_fp32(tmp_path: Path) -> None:
 def test_a_network_that_resists_is_translated_for_each_recorded_size(tmp_path: Path) -> None:
     made = network("free", pyramid_net)
     kit = builder(target(), "ncnn", made, tmp_path)
-    kit._calls = {"free": [images(1, 3, 20, 28), images(3, 3, 12, 16), images(2, 3, 20, 28)]}
+    kit.trials._calls = {"free": [images(1, 3, 20, 28), images(3, 3, 12, 16), images(2, 3, 20, 28)]}
     session = kit.build().sessions["free"]
     assert session.facts["sizes"] == "3x12x16, 3x20x28"
     calls = [images(4, 3, 12, 16), images(1, 3, 20, 28)]

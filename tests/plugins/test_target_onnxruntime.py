@@ -70,7 +70,7 @@ def test_int8_is_calibrated_with_recorded_calls(tmp_path: Path, method: str) -> 
 def test_int8_takes_calls_of_many_sizes(tmp_path: Path) -> None:
     made = network("free")
     kit = builder(target(precision="int8"), "onnxruntime", made, tmp_path)
-    kit._calls = {"free": [images(1, 3, 20, 28), images(3, 3, 33, 17), images(2, 3, 8, 8)]}
+    kit.trials._calls = {"free": [images(1, 3, 20, 28), images(3, 3, 33, 17), images(2, 3, 8, 8)]}
     session = kit.build().sessions["free"]
     call = images(3, 3, 33, 17)
     assert compare(reference(made, call)["heat"], session.run(call)["heat"])["snr_db"] > 30

@@ -77,7 +77,7 @@ def test_closing_frees_the_memory(gpu: Cuda, tmp_path: Path) -> None:
 def test_the_profile_comes_from_the_recorded_calls(gpu: Cuda, tmp_path: Path) -> None:
     made = network("free")
     kit = builder(target(max_batch=8), "tensorrt", made, tmp_path)
-    kit._calls = {"free": [images(1, 3, 20, 28), images(2, 3, 40, 16), images(1, 3, 24, 24)]}
+    kit.trials._calls = {"free": [images(1, 3, 20, 28), images(2, 3, 40, 16), images(1, 3, 24, 24)]}
     session = kit.build().sessions["free"]
     call = images(3, 3, 30, 20)
     assert worst(compare_calls([reference(made, call)], [session.run(call)]))[1] < 1e-4

@@ -46,7 +46,7 @@ def test_a_network_that_resists_is_compiled_for_each_recorded_size(
         return build_one(self, model, *rest)
 
     monkeypatch.setattr(type(kit.target), "_build", fixed_only)
-    kit._calls = {"free": [images(1, 3, 20, 28), images(3, 3, 12, 16)]}
+    kit.trials._calls = {"free": [images(1, 3, 20, 28), images(3, 3, 12, 16)]}
     session = kit.build().sessions["free"]
     assert session.facts["sizes"] == "3x12x16, 3x20x28" and session.facts["batch"] == "2"
     calls = [images(5, 3, 12, 16), images(1, 3, 20, 28)]

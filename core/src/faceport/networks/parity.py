@@ -10,6 +10,9 @@ import numpy as np
 from faceport.types import Array, Tensors
 
 
+ENOUGH = 16  # numbers, to call an output stuck
+
+
 def compare(reference: Array, found: Array) -> dict[str, float]:
     """Measure an output against its reference: largest error, the same over the spread, cosine, SNR in dB."""
     if reference.shape != found.shape:
@@ -25,13 +28,16 @@ def compare(reference: Array, found: Array) -> dict[str, float]:
         "max_rel": largest / spread,
         "cosine": float(a @ b) / norms if norms else 1.0,
         "snr_db": float(10 * np.log10(power / noise)) if noise and power else 200.0,
-        "varies": float(bool(b.std()) or not a.std()),  # 0: constant where the reference is not
     }
 
 
 def compare_calls(reference: Sequence[Tensors], found: Sequence[Tensors]) -> dict[str, dict[str, float]]:
-    """Measure every output over several calls; the worst call counts."""
+    """Measure every output over several calls; the worst call counts.
+
+    `varies` is 0 for an output that is one and the same number wherever the reference has many.
+    """
     report: dict[str, dict[str, float]] = {}
+    values: dict[str, list[tuple[Array, Array]]] = {}
     for wanted, got in zip(reference, found, strict=True):
         for name, array in wanted.items():
             if name not in got:
@@ -41,7 +47,16 @@ def compare_calls(reference: Sequence[Tensors], found: Sequence[Tensors]) -> dic
             for key, value in one.items():
                 pick = max if key.startswith("max") else min
                 worst[key] = pick(worst[key], value)
+            values.setdefault(name, []).append((array, got[name]))
+    for name, pairs in values.items():
+        report[name]["varies"] = float(not _stuck(pairs))
     return report
+
+
+def _stuck(pairs: Sequence[tuple[Array, Array]]) -> bool:
+    """Tell whether what was found is one number, over enough numbers to be no chance."""
+    wanted, got = (np.concatenate([np.ravel(pair[side]) for pair in pairs]) for side in (0, 1))
+    return wanted.size >= ENOUGH and bool(np.ptp(got) == 0 and np.ptp(wanted) > 0)
 
 
 def worst(report: Mapping[str, Any]) -> tuple[str, float]:

@@ -90,7 +90,7 @@ class OnnxRuntimeSession(Session):
             "runtime": "onnxruntime",
             "version": self._version,
             "device": ", ".join(running).upper(),
-            "precision": main_precision(self._layers) if self._layers else self._asked,
+            "precision": main_precision(self._layers) if self._layers else options.precision,
             **int8_layers(self._layers),
             **(self._sums.facts(options.reduce_range, "slower kernels run it") if self._sums else {}),
         }

@@ -39,7 +39,7 @@ class OpenVino(Target):
 
     def recipe(self) -> Mapping[str, Any]:
         """Name what shapes the artifact and its numbers."""
-        own = {"openvino": installed_version("openvino"), "device": self.options.device}
+        own: dict[str, Any] = {"openvino": installed_version("openvino"), "device": self.options.device}
         if self.calibrates:
             own |= {"nncf": installed_version("nncf"), "preset": self.options.preset}
             own["reduce_range"] = self._reduces()
