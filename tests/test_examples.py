@@ -14,7 +14,8 @@ import pytest
 from tests.cli import faceport
 from tests.conftest import ROOT
 
-EXAMPLES = ("faceport-example-model", "faceport-example-target")
+SMALL = ("faceport-example-model", "faceport-example-target")
+EXAMPLES = (*SMALL, "faceport-example-verb", "faceport-example-mailbox")
 MODEL, TARGET = "model=example_points", "target=example_numpy"
 
 
@@ -43,7 +44,7 @@ def site(wheels, tmp_path_factory) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", SMALL)
 def test_examples_are_as_small_as_promised(name):
     folder = ROOT / "examples" / name
     files = sorted(
@@ -58,8 +59,10 @@ def test_examples_are_as_small_as_promised(name):
 def test_wheels_hold_their_options(wheels):
     assert len(wheels) == len(EXAMPLES)
     for wheel in wheels:
-        names = zipfile.ZipFile(wheel).namelist()
-        assert sum(bool(re.search(r"/conf/(model|target)/\w+\.yaml$", name)) for name in names) == 1, names
+        found = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".yaml")}
+        source = ROOT / "examples" / wheel.name.partition("-")[0].replace("_", "-") / "src"
+        assert found == {str(path.relative_to(source)) for path in source.rglob("*.yaml")}
+        assert found
 
 
 def test_conformance_kit_passes_from_anywhere(site, tmp_path):
@@ -90,10 +93,12 @@ def test_conformance_kit_passes_from_anywhere(site, tmp_path):
 def test_they_are_listed_beside_the_others(site, tmp_path):
     listed = faceport("list", folder=tmp_path, PYTHONPATH=site)
     assert "example_points" in listed and "example_numpy" in listed and "onnxruntime" in listed
+    assert "endure" in listed and "damage:\n  blur  Out of focus\n  dark  Too little light\n" in listed
+    assert "kind:\n  damage  what spoils pictures, for faceport endure\n" in listed
     assert "broken" not in listed
     assert "faceport-example-model 0.1.0" in faceport("list", MODEL, folder=tmp_path, PYTHONPATH=site)
     assert (
-        faceport("--complete", "run", "target=exa", folder=tmp_path, PYTHONPATH=site)
+        faceport("--complete", "run", "target=example_n", folder=tmp_path, PYTHONPATH=site)
         == "target=example_numpy\n"
     )
 
@@ -139,3 +144,65 @@ def test_a_model_that_needs_boxes_says_so(site, tmp_path):
     (tmp_path / "photo.jpg").write_bytes(b"")
     said = faceport("predict", "photo.jpg", MODEL, folder=tmp_path, code=1, PYTHONPATH=site)
     assert "must be told boxes" in said and "detector=" in said
+
+
+ENDURE = [
+    *("endure", "model=retinaface_mobilenet", "model.weights=random", "model.size=160"),
+    *("dataset=synthetic", "limit=2"),
+]
+
+
+def test_the_verb_acts(site, tmp_path):
+    said = faceport(*ENDURE, "damage=dark", "damage.light=1", folder=tmp_path, PYTHONPATH=site)
+    found = re.search(r"dark: of (\d+) faces in 2 pictures, (\d+) are found again", said)
+    assert found and int(found[1]) > 0 and found[1] == found[2], "with all the light nothing is lost"
+    said = faceport(*ENDURE, "damage=dark", "damage.light=0", folder=tmp_path, PYTHONPATH=site)
+    assert int(re.search(r"(\d+) are found again", said)[1]) < int(found[1])
+
+
+def test_the_verb_has_help_and_completion(site, tmp_path):
+    assert re.search(
+        r"^  endure +count which faces", faceport("--help", folder=tmp_path, PYTHONPATH=site), re.MULTILINE
+    )
+    said = faceport("endure", "--help", folder=tmp_path, PYTHONPATH=site)
+    assert said.startswith("faceport endure model=NAME") and "  damage:   blur, dark" in said
+    for words, wanted in (
+        (["end"], "endure"),
+        (["endure", "dam"], "damage="),
+        (["endure", "damage="], "damage=blur\ndamage=dark"),
+        (["endure", "damage=dark", "damage."], "damage.light="),
+        (["endure", "over"], "overlap="),
+        (["list", "dam"], "damage\ndamage="),
+    ):
+        assert faceport("--complete", *words, folder=tmp_path, PYTHONPATH=site) == f"{wanted}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["damage=dark", "damage.ligt=1"], "damage 'dark' has no option 'ligt'"),
+        (["damage=dark", "damage.light=2"], "light is 2, it must lie in 0..1"),
+        (["damage=dark", "overlap=0"], "overlap is 0, it must lie in 0..1"),
+        (["damage=dark", "overlp=0"], "`faceport endure` has no option 'overlp'. Did you mean overlap"),
+        (["damage=drak"], "could not find damage 'drak'. Did you mean dark?"),
+        ([], "choose a damage: damage=NAME. Available: blur, dark."),
+    ],
+)
+def test_the_verb_refuses_in_sentences(words, reason, site, tmp_path):
+    said = faceport(*ENDURE, *words, folder=tmp_path, code=1, PYTHONPATH=site)
+    assert said.startswith("error: ") and len(said.strip().splitlines()) == 1 and reason in said
+
+
+@pytest.mark.parametrize("words", [["--help"], ["list"], ["endure", "--help"], ["--complete", "endure", ""]])
+def test_the_verb_costs_nothing_until_it_is_called(words, site, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "faceport", *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": site, "FACEPORT_CACHE": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "faceport" in imported, "the measurement works"
+    assert not {one for one in imported if one.startswith(("faceport_example_verb", "torch", "cv2"))}
