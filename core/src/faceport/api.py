@@ -190,7 +190,9 @@ class Away(Session):
 
     def run(self, inputs: Tensors) -> Tensors:
         """Refuse: nobody answers at once."""
-        raise FaceportError(f"{type(self).__name__} runs on another machine: it can only be asked in files")
+        raise FaceportError(
+            f"{type(self).__name__} runs on another machine and answers in files: only faceport run can wait"
+        )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from faceport.api import Artifact, Network, Session, Source, Target
 from faceport.errors import FaceportError, FreeSizesError
 from faceport.graph.names import load
 from faceport.graph.sizes import fix_sizes
-from faceport.targets.sessions import BySize, any_batch, fixed_batches
+from faceport.targets.sessions import any_batch, by_size, fixed_batches
 from faceport.targets.sizes import Item, has_free_sizes, item_shape, item_shapes
 from faceport.types import Tensors, TensorSpec
 
@@ -88,7 +88,7 @@ def open_network(target: Target, artifact: Artifact) -> Session:
             opened.callback(session.close)
             sessions[item] = any_batch(session, part)
         opened.pop_all()  # all are open: none is closed
-    return BySize(network, session.facts.get("runtime", type(target).__name__), sessions)
+    return by_size(network, session.facts.get("runtime", type(target).__name__), sessions)
 
 
 def _read_index(folder: Path) -> tuple[int | None, dict[Item | None, Path]]:

@@ -230,7 +230,7 @@ class Flow(ABC):
         except BaseException as error:
             flights = [rows.pending.owner[0] for batch in batches for rows in batch.rows]
             what = f"network '{network}' failed on a batch of {batches[0].size}"
-            return self._failed(flights, _sentence(what, error), network)
+            return self._failed(flights, sentence(what, error), network)
         for watch in self.job.watches:
             watch.batch(network, spent, sum(batch.size for batch in batches))
         with self.work:
@@ -271,7 +271,7 @@ class Flow(ABC):
             return self._failed([flight], stopped, feeding=True)
         except BaseException as error:
             what = f"reading sample '{flight.sample.id}' failed"
-            return self._failed([flight], _sentence(what, error), feeding=True)
+            return self._failed([flight], sentence(what, error), feeding=True)
         flight.spent.append(("decode", flight.reading + perf_counter() - before))
         return self._step(flight, "preprocess", None)
 
@@ -298,7 +298,7 @@ class Flow(ABC):
             check_calls(step.calls, self.sessions)
         except BaseException as error:
             what = f"{self.job.name} failed on sample '{flight.sample.id}'"
-            return self._failed([flight], _sentence(what, error), feeding=True)
+            return self._failed([flight], sentence(what, error), feeding=True)
         flight.spent.append((stage, now - before))
         for watch in self.job.watches:
             for call in step.calls:
@@ -336,7 +336,7 @@ class Flow(ABC):
         return task
 
 
-def _sentence(what: str, error: BaseException) -> BaseException:
+def sentence(what: str, error: BaseException) -> BaseException:
     """Make a sentence of what no part of faceport raised."""
     if isinstance(error, FaceportError) or not isinstance(error, Exception):
         return error

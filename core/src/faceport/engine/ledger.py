@@ -12,9 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from faceport.api import Away, Model, Session
+from faceport.engine.flow import sentence
+from faceport.engine.outputs import check_outputs
 from faceport.engine.steps import Answered, advance, check_calls, faces_of
-from faceport.errors import ImageError, WaitingError
-from faceport.types import Faces, Prediction, Sample, Tensors
+from faceport.errors import FaceportError, ImageError, WaitingError
+from faceport.types import Call, Faces, Prediction, Sample, Tensors
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,11 @@ class Place:
 
 
 def replay(
-    model: Model, sessions: Mapping[str, Session], samples: Iterable[Sample], first: int = 0
+    model: Model,
+    sessions: Mapping[str, Session],
+    samples: Iterable[Sample],
+    first: int = 0,
+    strict: bool = False,
 ) -> Iterator[Prediction]:
     """Yield predictions in order, up to the first that waits; then leave the calls of all others and say so.
 
@@ -42,7 +48,11 @@ def replay(
             faces = _replayed(model, sessions, number, sample)
             prediction = None if faces is None else Prediction(sample.id, faces)
         except ImageError as error:
+            if strict:
+                raise FaceportError(f"{error} (strict=true stops at it)") from error
             prediction = Prediction(sample.id, Faces(), str(error))
+        except Exception as error:
+            raise sentence(f"{type(model).__name__} failed on sample '{sample.id}'", error) from error
         if prediction is None:
             waiting += 1
         elif not waiting:  # what comes later must not be written before what is missing
@@ -50,7 +60,8 @@ def replay(
     if waiting:
         said = [session.dispatch() for session in sessions.values() if isinstance(session, Away)]
         what = " ".join(dict.fromkeys(filter(None, said)))
-        raise WaitingError(f"{waiting} pictures wait for answers from another machine. {what}".rstrip())
+        wait = "1 picture waits" if waiting == 1 else f"{waiting} pictures wait"
+        raise WaitingError(f"{wait} for answers from another machine. {what}".rstrip())
 
 
 def _replayed(model: Model, sessions: Mapping[str, Session], number: int, sample: Sample) -> Faces | None:
@@ -60,19 +71,27 @@ def _replayed(model: Model, sessions: Mapping[str, Session], number: int, sample
     step, depth = advance(steps), 0
     while not isinstance(step, Answered):
         check_calls(step.calls, sessions)
-        answers: list[Tensors | None] = []
-        for slot, call in enumerate(step.calls):
-            session = sessions[call.network]
-            if isinstance(session, Away):
-                answers.append(session.answer(str(Place(number, depth, slot)), call.inputs))
-            else:
-                answers.append(session.run(call.inputs))
+        answers = [
+            _answer(model, sessions[call.network], call, str(Place(number, depth, slot)))
+            for slot, call in enumerate(step.calls)
+        ]
         given = [answer for answer in answers if answer is not None]
         if len(given) < len(answers):
             steps.close()
             return None
         step, depth = advance(steps, step.answer(given)), depth + 1
     return faces_of(step.value)
+
+
+def _answer(model: Model, session: Session, call: Call, place: str) -> Tensors | None:
+    """Answer one call: at once, from what came, or not yet."""
+    if isinstance(session, Away):
+        outputs = session.answer(place, call.inputs)
+    else:
+        outputs = session.run(call.inputs)
+    if outputs is not None:
+        check_outputs(model.networks[call.network], session, call.size, outputs)
+    return outputs
 
 
 def is_away(sessions: Mapping[str, Session]) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from faceport.api import Session
 from faceport.artifacts.builder import Built
+from faceport.engine.ledger import is_away
 from faceport.runs.plan import Plan
 from faceport.types import Tensors
 
@@ -16,8 +17,8 @@ SHORTEST = 0.01  # seconds of a round; quicker networks are run several times
 
 
 def compare_with_float(plan: Plan, built: Built) -> dict[str, float]:
-    """Give how many times as fast as fp32 each network is; nothing where fp32 is what runs."""
-    if plan.target.precision == "fp32" or plan.bundle:
+    """Give how many times as fast as fp32 each network is; nothing where fp32 runs, or another machine."""
+    if plan.target.precision == "fp32" or plan.bundle or is_away(built.sessions):
         return {}
     builder = plan.with_target(plan.target.with_options(precision="fp32")).builder(plan.first_questions())
     reference = builder.build()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from faceport.api import Network, Session
+from faceport.api import Away, Network, Session
 from faceport.errors import FaceportError
 from faceport.targets.sizes import Item, describe, has_free_sizes, item_shape, mismatch
 from faceport.types import Tensors
@@ -15,7 +15,17 @@ from faceport.types import Tensors
 
 def any_batch(session: Session, network: Network) -> Session:
     """Cut calls to the one batch that a network's file takes, if there is one."""
-    return FixedBatch(session, network.batch) if network.batch else session
+    if not network.batch:
+        return session
+    if isinstance(session, Away):
+        return AwayFixedBatch(session, network.batch)
+    return FixedBatch(session, network.batch)
+
+
+def by_size(network: Network, runtime: str, sessions: Mapping[Item | None, Session]) -> Session:
+    """Make one session of several, each for one size; one of them away is away as a whole."""
+    away = any(isinstance(session, Away) for session in sessions.values())
+    return (AwayBySize if away else BySize)(network, runtime, sessions)
 
 
 ANY = "any"  # size
@@ -61,6 +71,27 @@ class FixedBatch(Session):
     def close(self) -> None:
         """Close the session inside."""
         self._session.close()
+
+
+class AwayFixedBatch(FixedBatch, Away):
+    """The same for a session on another machine: each piece is a call of its own."""
+
+    def __init__(self, session: Away, size: int) -> None:
+        super().__init__(session, size)
+        self._away = session
+
+    def answer(self, call: str, inputs: Tensors) -> Tensors | None:
+        """Give the answer once all pieces have theirs; all of them are asked in one round."""
+        found = [
+            (self._away.answer(f"{call}-{number:03}", piece), rows)
+            for number, (piece, rows) in enumerate(fixed_batches(inputs, self._size))
+        ]
+        parts = [cut(outputs, rows) for outputs, rows in found if outputs is not None]
+        return join(parts) if len(parts) == len(found) else None
+
+    def dispatch(self) -> str:
+        """Make ready what was left."""
+        return self._away.dispatch()
 
 
 def cut(outputs: Tensors, rows: int) -> Tensors:
@@ -124,6 +155,20 @@ class BySize(Session):
         """Close every session."""
         for session in self._sessions.values():
             session.close()
+
+
+class AwayBySize(BySize, Away):
+    """The same for sessions on another machine."""
+
+    def answer(self, call: str, inputs: Tensors) -> Tensors | None:
+        """Ask the session that takes a batch of this size."""
+        session = self._sessions[self._fitting(inputs)]
+        return session.answer(call, inputs) if isinstance(session, Away) else session.run(inputs)
+
+    def dispatch(self) -> str:
+        """Make ready what was left in every size."""
+        said = [session.dispatch() for session in self._sessions.values() if isinstance(session, Away)]
+        return " ".join(dict.fromkeys(filter(None, said)))
 
 
 def _size(item: Item) -> str:

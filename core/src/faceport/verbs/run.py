@@ -105,8 +105,9 @@ class Run(Verb):
         loaded = load_facts(plan, built, total - resumed)
         stages = Stages(loaded.get("warm_up", 0))
         todo = file.without_done(plan.questions())
-        if is_away(built.sessions):
-            predictions: Iterator[Prediction] = replay(plan.model, built.sessions, todo, resumed)
+        away, strict = is_away(built.sessions), plan.settings.strict
+        if away:
+            predictions: Iterator[Prediction] = replay(plan.model, built.sessions, todo, resumed, strict)
         else:
             predictions = Engine(plan.model, built.sessions, plan.settings, [stages]).run(todo)
         reason, started = "", time.perf_counter()
@@ -131,7 +132,9 @@ class Run(Verb):
                 unreadable=file.failures,
                 unreadable_named=file.named,
             ),
-            timing=Timing(
+            timing=Timing()  # of networks that ran elsewhere nothing was measured
+            if away
+            else Timing(
                 samples=new,
                 seconds=round(spent, 6),
                 samples_per_second=round(new / spent, 3) if new else None,
