@@ -9,7 +9,6 @@ import numpy as np
 
 from faceport.types import Array, Tensors
 
-
 ENOUGH = 16  # numbers, to call an output stuck
 
 
