@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceport.ops.boxes import nms
-from faceport.ops.crops import Placement
+from faceport.ops.cutting import Placement
 from faceport.ops.images import Image, to_batch
 from faceport.types import Faces, Tensors
 from faceport_retinaface.decode import STRIDES

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from faceport.networks.modules import load_module
-from faceport.ops.crops import invert, transform
+from faceport.ops.cutting import invert, transform
 from faceport.plugins.index import installed
 from faceport.plugins.loading import create
 from faceport.types import Faces, Sample

@@ -11,7 +11,7 @@ from faceport.engine.cascade import Cascade
 from faceport.engine.engine import Engine
 from faceport.networks.modules import load_module
 from faceport.networks.reference import reference_session
-from faceport.ops.crops import transform
+from faceport.ops.cutting import transform
 from faceport.ops.landmarks import FLIPS
 from faceport.plugins.index import installed
 from faceport.plugins.loading import create

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from faceport.errors import ConfigError
-from faceport.ops.crops import Placement
+from faceport.ops.cutting import Placement
 from faceport.plugins.index import installed
 from faceport.plugins.loading import create
 from faceport.types import Call, Faces, Sample, Tensors

@@ -13,7 +13,8 @@ Image = NDArray[np.uint8]  # (height, width, 3), RGB
 Array = NDArray[Any]
 Tensors = Mapping[str, Array]  # by name; axis 0 of each is the batch
 
-FIELDS = ("boxes", "scores", "points", "landmarks", "embeddings", "identities", "attributes")
+ARRAYS = ("boxes", "scores", "points", "landmarks", "embeddings", "identities")  # fields of Faces
+FIELDS = (*ARRAYS, "attributes")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Faces:
             raise ValueError(f"fields of Faces differ in length: {lengths}")
 
     def _arrays(self) -> Iterable[tuple[str, Array]]:
-        for name in FIELDS[:-1]:
+        for name in ARRAYS:
             value = getattr(self, name)
             if value is not None:
                 yield name, value
@@ -66,7 +67,7 @@ class Faces:
     @property
     def known(self) -> frozenset[str]:
         """Names of the fields that are set."""
-        names = {name for name in FIELDS[:-1] if getattr(self, name) is not None}
+        names = {name for name in ARRAYS if getattr(self, name) is not None}
         return frozenset(names | {"attributes"} if self.attributes else names)
 
     def only(self, names: Iterable[str]) -> Faces:

@@ -93,7 +93,7 @@ class DiskRecorder(Recorder):
         np.savez(self._folder / network / f"{place:04}.npz", **tensors)
 
 
-def record(
+def record_calls(
     model: Model, sessions: Mapping[str, Session], samples: Iterable[Sample], recorder: Recorder
 ) -> int:
     """Run samples by the reference for the sake of their calls; count those that could be read."""
@@ -161,7 +161,7 @@ class Calibration:
         def make(folder: Path) -> Mapping[str, Any]:
             recorder = DiskRecorder(RANGES, self.seed, folder)
             with progress("calibration", self.count) as shown:
-                seen = record(model, sessions(), shown.over(self.samples), recorder)
+                seen = record_calls(model, sessions(), shown.over(self.samples), recorder)
             if not seen:
                 raise FaceportError(
                     "there is no readable picture to calibrate on: choose calibration.dataset"

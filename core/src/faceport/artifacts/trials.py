@@ -7,7 +7,7 @@ from itertools import islice
 
 from faceport.api import Model, Network
 from faceport.artifacts.probe import probes
-from faceport.artifacts.recording import CHECK, MemoryRecorder, record
+from faceport.artifacts.recording import CHECK, MemoryRecorder, record_calls
 from faceport.networks.reference import references
 from faceport.types import Sample, Tensors
 
@@ -39,6 +39,6 @@ class Trials:
             recorder = MemoryRecorder(CHECK)
             given = list(islice(self._samples, self._count))
             self._drawn = not given
-            record(self._model, references(self._model), given or probes(self._model), recorder)
+            record_calls(self._model, references(self._model), given or probes(self._model), recorder)
             self._calls = recorder.calls
         return self._calls

@@ -17,13 +17,12 @@ import orjson
 from faceport.errors import FaceportError
 from faceport.escapes import printable
 from faceport.files import disk_errors
-from faceport.types import FIELDS, Faces, Prediction, Sample
+from faceport.types import ARRAYS, FIELDS, Faces, Prediction, Sample
 
 FILE = "predictions.jsonl"
 MOST_NAMED = 100  # failures named in a record
 MOST_LINE = 64 << 20  # bytes of one prediction
 MOST_LETTERS = 4096  # of an id, an identity, a text among the attributes
-ARRAYS = FIELDS[:-1]  # all but the attributes
 KEYS = {"id", "error", *FIELDS}
 # Of one face; None is a length that follows the data. What is not labelled is null, among landmarks only.
 SHAPES: dict[str, tuple[int | None, ...]] = {

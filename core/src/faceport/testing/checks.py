@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from faceport.types import FIELDS, Array, Faces, Tensors, TensorSpec
+from faceport.types import ARRAYS, Array, Faces, Tensors, TensorSpec
 
 SHAPES = {"boxes": (4,), "scores": (), "points": (5, 2), "landmarks": (None, 2), "embeddings": (None,)}
 
@@ -44,7 +44,7 @@ def check_same(one: Faces, other: Faces, tolerance: float, where: str) -> None:
     """Hold two results for the same picture against each other."""
     assert one.known == other.known, f"{where}: fields differ, {sorted(one.known)} and {sorted(other.known)}"
     assert len(one) == len(other), f"{where}: {len(one)} and {len(other)} faces"
-    for name in FIELDS[:-1]:
+    for name in ARRAYS:
         check_equal(getattr(one, name), getattr(other, name), tolerance, f"{where}: {name}")
     for name, value in one.attributes.items():
         check_equal(value, other.attributes[name], tolerance, f"{where}: attribute {name}")

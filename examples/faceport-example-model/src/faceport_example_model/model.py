@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from faceport.api import Network, SingleNetworkModel
-from faceport.ops.crops import cut
+from faceport.ops.cutting import cut
 from faceport.ops.images import write_planes
 from faceport.types import Array, Faces, Sample, Tensors, TensorSpec
 

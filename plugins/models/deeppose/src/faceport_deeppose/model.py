@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceport.api import Network, SingleNetworkModel
-from faceport.ops.crops import centred, invert, transform, warp
+from faceport.ops.cutting import centred, invert, transform, warp
 from faceport.ops.images import IMAGENET_MEAN, IMAGENET_STD, to_batch
 from faceport.ops.landmarks import FLIPS
 from faceport.types import Faces, Sample, Tensors, TensorSpec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from faceport.ops.crops import similarity, warp
+from faceport.ops.cutting import similarity, warp
 from faceport.types import Array, Image
 
 SIDE = 150  # pixels of a chip

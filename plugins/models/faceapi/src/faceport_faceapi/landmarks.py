@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from faceport.api import Network, SingleNetworkModel
-from faceport.ops.crops import Placement, letterbox
+from faceport.ops.cutting import Placement, letterbox
 from faceport.ops.images import to_batch
 from faceport.types import Array, Faces, Image, Sample, Tensors, TensorSpec
 from faceport_faceapi.source import MEAN, network

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceport.api import Network, SingleNetworkModel
-from faceport.ops.crops import align, cut
+from faceport.ops.cutting import align, cut
 from faceport.ops.images import Image, to_batch
 from faceport.types import Faces, Sample, Tensors, TensorSpec
 

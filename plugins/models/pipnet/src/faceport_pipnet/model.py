@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceport.api import Network, SingleNetworkModel
-from faceport.ops.crops import cut
+from faceport.ops.cutting import cut
 from faceport.ops.images import IMAGENET_MEAN, IMAGENET_STD, to_batch
 from faceport.ops.landmarks import FLIPS, neighbours
 from faceport.types import Faces, Sample, Tensors, TensorSpec

@@ -15,7 +15,7 @@ import numpy as np
 from faceport.api import Model, Network, Steps
 from faceport.networks.weights import checkpoint, redacted
 from faceport.ops.boxes import clip, nms
-from faceport.ops.crops import Placement, fit, pad
+from faceport.ops.cutting import Placement, fit, pad
 from faceport.ops.images import Image, to_batch
 from faceport.types import Call, Faces, Sample, Tensors, TensorSpec
 from faceport_retinaface.decode import Anchors, count_priors, decode_boxes, decode_points, priors

@@ -22,7 +22,7 @@ from faceport_tensorrt.engine import logger, started
 from faceport_tensorrt.options import ENGINE, TensorRtOptions
 
 
-class Engine(Session):
+class TensorRtSession(Session):
     """One engine; as many threads as it has contexts may run it."""
 
     def __init__(self, artifact: Artifact, options: TensorRtOptions) -> None:

@@ -75,21 +75,21 @@ class TensorRt(Target):
     ) -> dict[str, Range]:
         """Find the ranges of all activations with an fp32 engine that gives them out."""
         from faceport_tensorrt.engine import build_engine
-        from faceport_tensorrt.session import Engine
+        from faceport_tensorrt.session import TensorRtSession
 
         tapped, plain = tap(model, float_tensors(model)), self.with_options(precision="fp32").options
         with TemporaryDirectory() as folder:
             path = Path(folder, ENGINE)
             path.write_bytes(build_engine(tapped, source.network, shapes, plain))
-            engine = Engine(Artifact(path.parent, source.network, {}), plain)
+            engine = TensorRtSession(Artifact(path.parent, source.network, {}), plain)
             with closing(engine):
                 return measure(engine.run, calls, self.options.range)
 
     def open(self, artifact: Artifact) -> Session:
         """Load the engine onto the GPU."""
-        from faceport_tensorrt.session import Engine
+        from faceport_tensorrt.session import TensorRtSession
 
-        return Engine(artifact, self.options)
+        return TensorRtSession(artifact, self.options)
 
 
 def _gpu(number: int) -> str:

@@ -20,7 +20,7 @@ from faceport.engine.engine import map_samples
 from faceport.engine.flow import Settings
 from faceport.errors import ConfigError, FaceportError, suggest
 from faceport.files import disk_errors, expand, remove_leftovers, write_atomically
-from faceport.ops.crops import cut
+from faceport.ops.cutting import cut
 from faceport.places import claimable, inside
 from faceport.progress import progress
 from faceport.runs.folder import STATE, is_marked, mark, write_mark

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceport.ops import crops
+from faceport.ops import cutting
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def centre_of_light(picture: crops.Image) -> crops.Floats:
 @pytest.mark.parametrize("centre", [False, True])
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (300, 200), (200, 300)])
 def test_letterbox_leads_back_to_the_picture(height: int, width: int, centre: bool) -> None:
-    canvas, placement = crops.letterbox(spot(120, 160, 100, 40), height, width, centre=centre)
+    canvas, placement = cutting.letterbox(spot(120, 160, 100, 40), height, width, centre=centre)
     assert canvas.shape == (height, width, 3)
     # Pixel centres, where light is measured, lie half a pixel inside the edges that a placement speaks of.
     found = placement.restore(centre_of_light(canvas) + 0.5) - 0.5
@@ -37,14 +37,14 @@ def test_letterbox_leads_back_to_the_picture(height: int, width: int, centre: bo
 
 
 def test_letterbox_fills_the_rest_with_a_colour(picture: crops.Image) -> None:
-    canvas, placement = crops.letterbox(picture, 160, 160, value=(1, 2, 3))
+    canvas, placement = cutting.letterbox(picture, 160, 160, value=(1, 2, 3))
     assert (canvas[120:] == (1, 2, 3)).all()
     np.testing.assert_array_equal(canvas[:120], picture)
-    assert placement == crops.Placement()
+    assert placement == cutting.Placement()
 
 
 def test_placement_restores_boxes_as_it_restores_points() -> None:
-    placement = crops.Placement((2.0, 4.0), (10.0, 20.0))
+    placement = cutting.Placement((2.0, 4.0), (10.0, 20.0))
     box = np.array([[30.0, 60.0, 50.0, 100.0]], np.float32)
     np.testing.assert_array_equal(placement.restore(box), [[10, 10, 20, 20]])
     np.testing.assert_array_equal(placement.restore(box.reshape(1, 2, 2)), [[[10, 10], [20, 20]]])
@@ -54,18 +54,18 @@ def test_placement_restores_boxes_as_it_restores_points() -> None:
     ("shape", "expected"), [((100, 200), (50, 100)), ((1, 1000), (1, 100)), ((100, 100), (80, 80))]
 )
 def test_fit_keeps_the_aspect(shape: tuple[int, int], expected: tuple[int, int]) -> None:
-    assert crops.fit(*shape, 80, 100) == expected
+    assert cutting.fit(*shape, 80, 100) == expected
 
 
 def test_pad_extends_right_and_below(picture: crops.Image) -> None:
-    padded = crops.pad(picture, 128, 160, (9, 8, 7))
+    padded = cutting.pad(picture, 128, 160, (9, 8, 7))
     assert padded.shape == (128, 160, 3)
     assert (padded[120:] == (9, 8, 7)).all()
-    assert crops.pad(picture, 120, 160) is picture
+    assert cutting.pad(picture, 120, 160) is picture
 
 
 def test_cut_shows_the_part_inside_the_picture(picture: crops.Image) -> None:
-    crop, placement = crops.cut(picture, np.array([-20.0, 100.7, 32.9, 900.0]), 40)
+    crop, placement = cutting.cut(picture, np.array([-20.0, 100.7, 32.9, 900.0]), 40)
     expected = cv2.resize(picture[100:120, 0:32], (40, 40), interpolation=cv2.INTER_LINEAR)
     np.testing.assert_array_equal(crop, expected)
     corners = placement.restore(np.array([[0.0, 0.0], [40.0, 40.0]]))
@@ -74,7 +74,7 @@ def test_cut_shows_the_part_inside_the_picture(picture: crops.Image) -> None:
 
 @pytest.mark.parametrize("box", [(-90, -90, -10, -10), (900, 900, 990, 990), (50, 50, 50, 50), (9, 9, 5, 5)])
 def test_cut_of_nothing_is_one_pixel(picture: crops.Image, box: tuple[int, ...]) -> None:
-    crop, _ = crops.cut(picture, np.array(box, np.float32), 8)
+    crop, _ = cutting.cut(picture, np.array(box, np.float32), 8)
     assert crop.shape == (8, 8, 3)
     assert (crop == crop[0, 0]).all()
 
@@ -87,7 +87,7 @@ def test_similarity_finds_turn_scale_and_shift_of_many_faces() -> None:
         np.array([[[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]] for a in angles]) * sizes[:, None, None]
     )
     expected = np.concatenate((turns, shifts[..., None]), axis=-1)
-    found = crops.similarity(source, crops.transform(source, expected))
+    found = cutting.similarity(source, cutting.transform(source, expected))
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
@@ -97,27 +97,27 @@ def test_similarity_is_the_least_squares_answer() -> None:
     x, y, ones, zeros = source[:, 0], source[:, 1], np.ones(5), np.zeros(5)
     system = np.concatenate((np.stack((x, -y, ones, zeros), 1), np.stack((y, x, zeros, ones), 1)))
     a, b, dx, dy = np.linalg.lstsq(system, np.concatenate((target[:, 0], target[:, 1])), rcond=None)[0]
-    np.testing.assert_allclose(crops.similarity(source, target), [[a, -b, dx], [b, a, dy]], atol=1e-12)
+    np.testing.assert_allclose(cutting.similarity(source, target), [[a, -b, dx], [b, a, dy]], atol=1e-12)
 
 
 def test_invert_undoes_transform() -> None:
     rng = np.random.default_rng(3)
     matrices, points = rng.standard_normal((4, 2, 3)), rng.standard_normal((4, 6, 2))
-    back = crops.transform(crops.transform(points, matrices), crops.invert(matrices))
+    back = cutting.transform(cutting.transform(points, matrices), cutting.invert(matrices))
     np.testing.assert_allclose(back, points, atol=1e-9)
 
 
 def test_align_brings_the_points_to_their_places() -> None:
     turn = np.array([[0.6, -0.8, 120], [0.8, 0.6, 20]]) * [[1.5, 1.5, 1]]
-    points = crops.transform(crops.ARCFACE_POINTS, turn)
+    points = cutting.transform(crops.ARCFACE_POINTS, turn)
     nose = points[2].round().astype(int)
-    aligned = crops.align(spot(400, 400, *nose.tolist()), points, size=224)
+    aligned = cutting.align(spot(400, 400, *nose.tolist()), points, size=224)
     np.testing.assert_allclose(centre_of_light(aligned), crops.ARCFACE_POINTS[2] * 2, atol=1.0)
 
 
 def test_centred_brings_a_square_to_the_crop() -> None:
-    matrix = crops.centred((50, 40), side=20, size=100)
+    matrix = cutting.centred((50, 40), side=20, size=100)
     square = np.array([[40.0, 30.0], [60.0, 50.0], [50.0, 40.0]])
-    np.testing.assert_allclose(crops.transform(square, matrix), [[0, 0], [100, 100], [50, 50]], atol=1e-9)
-    crop = crops.warp(spot(120, 160, 53, 40), crops.centred((50, 40), side=40, size=100), 100)
+    np.testing.assert_allclose(cutting.transform(square, matrix), [[0, 0], [100, 100], [50, 50]], atol=1e-9)
+    crop = cutting.warp(spot(120, 160, 53, 40), cutting.centred((50, 40), side=40, size=100), 100)
     np.testing.assert_allclose(centre_of_light(crop), [57.5, 50], atol=0.5)
