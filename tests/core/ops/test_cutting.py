@@ -6,21 +6,21 @@ from faceport.ops import cutting
 
 
 @pytest.fixture
-def picture() -> crops.Image:
+def picture() -> cutting.Image:
     noise = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
-    smooth: crops.Image = cv2.resize(noise, (160, 120), interpolation=cv2.INTER_CUBIC)
+    smooth: cutting.Image = cv2.resize(noise, (160, 120), interpolation=cv2.INTER_CUBIC)
     return smooth
 
 
-def spot(height: int, width: int, x: int, y: int) -> crops.Image:
+def spot(height: int, width: int, x: int, y: int) -> cutting.Image:
     """Draw one soft white spot."""
-    picture: crops.Image = np.zeros((height, width, 3), np.uint8)
+    picture: cutting.Image = np.zeros((height, width, 3), np.uint8)
     cv2.circle(picture, (x, y), 6, (255, 255, 255), -1)
-    blurred: crops.Image = cv2.GaussianBlur(picture, (0, 0), 2)
+    blurred: cutting.Image = cv2.GaussianBlur(picture, (0, 0), 2)
     return blurred
 
 
-def centre_of_light(picture: crops.Image) -> crops.Floats:
+def centre_of_light(picture: cutting.Image) -> cutting.Floats:
     light = picture[..., 0].astype(np.float64)
     y, x = np.indices(light.shape)
     return np.array([np.average(x, weights=light), np.average(y, weights=light)])
@@ -36,7 +36,7 @@ def test_letterbox_leads_back_to_the_picture(height: int, width: int, centre: bo
     np.testing.assert_allclose(found, [100, 40], atol=0.3)
 
 
-def test_letterbox_fills_the_rest_with_a_colour(picture: crops.Image) -> None:
+def test_letterbox_fills_the_rest_with_a_colour(picture: cutting.Image) -> None:
     canvas, placement = cutting.letterbox(picture, 160, 160, value=(1, 2, 3))
     assert (canvas[120:] == (1, 2, 3)).all()
     np.testing.assert_array_equal(canvas[:120], picture)
@@ -57,14 +57,14 @@ def test_fit_keeps_the_aspect(shape: tuple[int, int], expected: tuple[int, int])
     assert cutting.fit(*shape, 80, 100) == expected
 
 
-def test_pad_extends_right_and_below(picture: crops.Image) -> None:
+def test_pad_extends_right_and_below(picture: cutting.Image) -> None:
     padded = cutting.pad(picture, 128, 160, (9, 8, 7))
     assert padded.shape == (128, 160, 3)
     assert (padded[120:] == (9, 8, 7)).all()
     assert cutting.pad(picture, 120, 160) is picture
 
 
-def test_cut_shows_the_part_inside_the_picture(picture: crops.Image) -> None:
+def test_cut_shows_the_part_inside_the_picture(picture: cutting.Image) -> None:
     crop, placement = cutting.cut(picture, np.array([-20.0, 100.7, 32.9, 900.0]), 40)
     expected = cv2.resize(picture[100:120, 0:32], (40, 40), interpolation=cv2.INTER_LINEAR)
     np.testing.assert_array_equal(crop, expected)
@@ -73,7 +73,7 @@ def test_cut_shows_the_part_inside_the_picture(picture: crops.Image) -> None:
 
 
 @pytest.mark.parametrize("box", [(-90, -90, -10, -10), (900, 900, 990, 990), (50, 50, 50, 50), (9, 9, 5, 5)])
-def test_cut_of_nothing_is_one_pixel(picture: crops.Image, box: tuple[int, ...]) -> None:
+def test_cut_of_nothing_is_one_pixel(picture: cutting.Image, box: tuple[int, ...]) -> None:
     crop, _ = cutting.cut(picture, np.array(box, np.float32), 8)
     assert crop.shape == (8, 8, 3)
     assert (crop == crop[0, 0]).all()
@@ -109,10 +109,10 @@ def test_invert_undoes_transform() -> None:
 
 def test_align_brings_the_points_to_their_places() -> None:
     turn = np.array([[0.6, -0.8, 120], [0.8, 0.6, 20]]) * [[1.5, 1.5, 1]]
-    points = cutting.transform(crops.ARCFACE_POINTS, turn)
+    points = cutting.transform(cutting.ARCFACE_POINTS, turn)
     nose = points[2].round().astype(int)
     aligned = cutting.align(spot(400, 400, *nose.tolist()), points, size=224)
-    np.testing.assert_allclose(centre_of_light(aligned), crops.ARCFACE_POINTS[2] * 2, atol=1.0)
+    np.testing.assert_allclose(centre_of_light(aligned), cutting.ARCFACE_POINTS[2] * 2, atol=1.0)
 
 
 def test_centred_brings_a_square_to_the_crop() -> None:
