@@ -11,13 +11,14 @@ from typing import Any
 
 from faceport.api import Artifact, Model, Network, Target
 from faceport.artifacts.builder import Built, open_artifacts, require_usable
-from faceport.artifacts.store import MANIFEST, read_entry
+from faceport.artifacts.store import MANIFEST, Entry, damage, read_entry
 from faceport.errors import ConfigError, MissingError, suggest
 from faceport.files import disk_errors, temporary_beside, write_atomically
 from faceport.networks.weights import redacted
 from faceport.places import inside, replace_folder, replaceable_folder
 
 FILE = "bundle.json"
+LARGEST = 4 << 20  # bytes of it
 
 
 @dataclass(frozen=True)
@@ -81,16 +82,64 @@ def _copy(folder: Path, out: Path) -> None:
 
 
 def read_bundle(path: Path) -> Bundle:
-    """Read what a bundle says of itself."""
+    """Read what a bundle says of itself; it may come from somebody else, so all of it is checked."""
+    file = path / FILE
     try:
-        content = json.loads((path / FILE).read_text())
-        return Bundle(path, content["config"], content["networks"], tuple(content.get("notes", ())))
+        if file.stat().st_size > LARGEST:
+            raise ValueError(f"it has more than {LARGEST >> 20} MB")
+        content = json.loads(file.read_text(encoding="utf-8"))
+        config, networks, notes = _mapping(content, "it"), content["networks"], content.get("notes", [])
+        config = _mapping(content["config"], "config")
+        for group, values in config.items():
+            if values is not None and not isinstance(_mapping(values, group).get("name"), str):
+                raise ValueError(f"{group} has no name")
+        if "model" not in config or "target" not in config:
+            raise ValueError("it names no model or no target")
+        for name, folder in _mapping(networks, "networks").items():
+            if not isinstance(folder, str):
+                raise ValueError(f"the folder of network '{name}' is {folder!r}")
+            inside(path, folder)
+        if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+            raise ValueError("its notes are no list of texts")
+        _refuse_interpolation(config, "config")
+        return Bundle(path, config, networks, tuple(notes))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingError(
             f"artifact={path} holds no {FILE}: give the folder that `faceport compile ... out=DIR` wrote"
         ) from error
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise MissingError(f"{path / FILE} is damaged ({error}): compile it again") from error
+    except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
+        what = f"it has no '{error.args[0]}'" if isinstance(error, KeyError) else error
+        raise MissingError(f"{file} is damaged ({what}): compile it again") from error
+
+
+def _mapping(value: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{what} is {type(value).__name__}, not a mapping")
+    return value
+
+
+def _refuse_interpolation(value: Any, where: str) -> None:
+    """Refuse what OmegaConf would look up here, in the environment for instance: a bundle is data."""
+    if isinstance(value, str) and "${" in value:
+        raise ValueError(f"{where} asks for something of this machine: {value!r}")
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        _refuse_interpolation(item, f"{where}.{key}")
+
+
+def verify(bundle: Bundle) -> list[str]:
+    """Compare every file of a bundle with the hash that it was written with; name those that differ."""
+    entries = {folder: _entry(bundle, folder) for folder in bundle.networks.values()}
+    return [problem for entry in entries.values() if (problem := damage(entry))]
+
+
+def _entry(bundle: Bundle, folder: str) -> Entry:
+    """Read the manifest of one network of a bundle."""
+    place = inside(bundle.path, folder)
+    entry = read_entry(place, "artifact")
+    if entry is None:
+        raise MissingError(f"{place} has no readable manifest: compile it again")
+    return entry
 
 
 def open_bundle(bundle: Bundle, model: Model, target: Target, target_name: str) -> Built:
@@ -106,18 +155,10 @@ def open_bundle(bundle: Bundle, model: Model, target: Target, target_name: str) 
                 f"{bundle.path} holds no network '{name}'. {suggest(name, bundle.networks)} It was compiled "
                 f"for model={bundle.config.get('model', {}).get('name')}"
             )
-        entry = read_entry(bundle.path / bundle.networks[name], "artifact")
-        if entry is None:
-            raise MissingError(
-                f"{bundle.path / bundle.networks[name]} has no readable manifest: compile it again"
-            )
-        wrong = [
-            file
-            for file, size in entry.manifest.get("files", {}).items()
-            if not (entry.path / file).is_file() or (entry.path / file).stat().st_size != size
-        ]
-        if wrong:
-            raise MissingError(f"{entry.path / wrong[0]} is missing or cut short: copy or compile it again")
+        entry = _entry(bundle, bundle.networks[name])
+        problem = damage(entry)
+        if problem:
+            raise MissingError(f"{problem}: copy or compile it again")
         difference = _difference(network, entry.manifest)
         if difference:
             raise ConfigError(

@@ -8,15 +8,19 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from faceport.files import cache_dir, digest, disk_errors, write_atomically
+from faceport.files import cache_dir, digest, disk_errors, file_sha256, write_atomically
+from faceport.places import inside
 
 MANIFEST = "manifest.json"
+LARGEST = 16 << 20  # bytes of a manifest
+COMPARED = ("artifact", "onnx")  # kinds whose files are compared by content whenever they are asked for
 
 
 @dataclass(frozen=True)
@@ -59,15 +63,12 @@ class Store:
             return self.find(kind, key) or self._make(kind, key, recipe, make)
 
     def find(self, kind: str, key: str) -> Entry | None:
-        """Find a finished folder whose files are all there."""
-        path = self.root / kind / key
-        entry = read_entry(path, kind)
-        if entry is None or any(
-            not (path / name).is_file() or (path / name).stat().st_size != size
-            for name, size in entry.manifest.get("files", {}).items()
-        ):
+        """Find a finished folder whose files are all there, and are what they were."""
+        entry = read_entry(self.root / kind / key, kind)
+        if entry is None or damage(entry, contents=kind in COMPARED):
             return None
-        os.utime(path / MANIFEST)
+        with suppress(OSError):  # a cache that can only be read is as good
+            os.utime(entry.path / MANIFEST)
         return entry
 
     def _make(
@@ -118,20 +119,55 @@ class Store:
 
 
 def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
-    """Write the manifest of a folder: its content, and each file with its size."""
-    files = {
-        str(file.relative_to(folder)): file.stat().st_size
-        for file in sorted(folder.rglob("*"))
-        if file.is_file() and file.name != MANIFEST
+    """Write the manifest of a folder: its content, and each file with its size and hash."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name != MANIFEST)
+    names = {str(file.relative_to(folder)): file for file in files}
+    manifest = {
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        **content,
+        "files": {name: file.stat().st_size for name, file in names.items()},
+        "sha256": {name: file_sha256(file) for name, file in names.items()},
     }
-    manifest = {"created": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **content, "files": files}
     write_atomically(folder / MANIFEST, json.dumps(manifest, indent=2, default=str))
 
 
 def read_entry(folder: Path, kind: str) -> Entry | None:
-    """Read a folder's manifest; None where there is none or it is damaged."""
+    """Read a folder's manifest; None where there is none, or it is not what one looks like."""
+    path = folder / MANIFEST
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-    except (OSError, ValueError):
+        if path.stat().st_size > LARGEST:
+            return None
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return None
-    return Entry(kind, folder.name, folder, manifest)
+    return Entry(kind, folder.name, folder, manifest) if _is_manifest(manifest) else None
+
+
+def _is_manifest(content: Any) -> bool:
+    """Tell whether plain data have the form of a manifest: it may come from somebody else."""
+    if not isinstance(content, dict):
+        return False
+    mappings = [content.get(key, {}) for key in ("files", "sha256", "recipe", "weights", "parity", "runs_as")]
+    if not all(isinstance(value, dict) for value in mappings):
+        return False
+    files, hashes, _, weights, parity, facts = mappings
+    outputs = parity.get("outputs", {})
+    return (
+        all(type(size) is int for size in files.values())
+        and all(isinstance(value, str) for value in (*hashes.values(), *facts.values()))
+        and isinstance(weights.get("source", ""), str)
+        and isinstance(outputs, dict)
+        and all(isinstance(one, dict) and {"max_rel", "snr_db"} <= {*one} for one in outputs.values())
+    )
+
+
+def damage(entry: Entry, contents: bool = True) -> str:
+    """Name the first file of a finished folder that is not what it was; empty where all are."""
+    hashes = entry.manifest.get("sha256", {})
+    for name, size in entry.manifest.get("files", {}).items():
+        file = inside(entry.path, name)
+        if not file.is_file() or file.stat().st_size != size:
+            return f"{file} is missing or cut short"
+        if contents and file_sha256(file) != hashes.get(name):
+            return f"{file} is not the file that was written (its hash differs)"
+    return ""

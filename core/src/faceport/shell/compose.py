@@ -105,6 +105,7 @@ def prepare(offered: Offers, words: Iterable[str]) -> list[str]:
 def _bundle_words(path: Path, chosen: Mapping[str, str | None]) -> list[str]:
     """Choose the model and the target that a bundle was compiled for, unless the user chose himself."""
     config, words = read_bundle(path).config, []
+    _check_trust(path, config["target"][NAME], chosen)
     for group in BUNDLED:
         values = config.get(group)
         if not values or chosen.get(group, values[NAME]) != values[NAME]:
@@ -113,6 +114,16 @@ def _bundle_words(path: Path, chosen: Mapping[str, str | None]) -> list[str]:
             words.append(f"{group}={values[NAME]}")
         words += [f"{group}.{key}={literal(value)}" for key, value in values.items() if key != NAME]
     return words
+
+
+def _check_trust(path: Path, target: str, chosen: Mapping[str, str | None]) -> None:
+    """Let a bundle not choose by itself a target that loads native code: that is for the user to say."""
+    known = installed().choices("target").get(target)
+    if known and known.card.get("loads_code") and chosen.get("target") != target:
+        raise ConfigError(
+            f"{path} was compiled for target={target}, which runs native code that lies in the bundle: "
+            f"code of whoever made it. If you trust that, say so by naming the target: target={target}"
+        )
 
 
 def explain(error: Exception) -> str:
