@@ -105,6 +105,56 @@ def test_experiments_of_this_folder(tmp_path, monkeypatch):
     assert offered("run experiment=ni") == ["experiment=night_shift", "experiment=nightly"]
 
 
+def test_values_that_a_comment_or_a_card_lists():
+    assert offered("run target.precision=") == [f"target.precision={one}" for one in ("fp32", "fp16", "int8")]
+    assert offered("run target=ncnn target.precision=") == ["target.precision=fp32", "target.precision=fp16"]
+    assert offered("run target=tvm target.precision=") == ["target.precision=fp32"], "from its card"
+    both = {*offered("run -m target=openvino,torch target.precision=")}
+    assert both == {f"target.precision={one}" for one in ("fp32", "fp16", "bf16", "int8")}
+    assert offered("run -m target.precision=fp32,i") == ["target.precision=fp32,int8"]
+    assert offered("run target.providers=[cpu,cu") == ["target.providers=[cpu,cuda"]
+    assert offered("run dataset=wflw dataset.split=") == ["dataset.split=test", "dataset.split=train"]
+    assert "metric.landmarks.norm=inter_pupil" in offered("run metric=[landmarks] metric.landmarks.norm=")
+    assert offered("run fresh=t") == ["fresh=true"]
+
+
+def test_presets_of_this_folder_and_of_others(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for place, text in {
+        "conf/model/small_faces.yaml": "defaults: [mtcnn, _self_]\nmin_face_size: 12\n",
+        "conf/model/_hidden.yaml": "",
+        "else/target/ov_one.yaml": "defaults: [openvino]\nstreams: 1\n",
+        "else/experiment/night.yaml": "",
+        "else/calibration/dataset/mine.yaml": "defaults: [folder]\n",
+        "else/model/broken.yaml": "a: [",
+    }.items():
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(text)
+    assert offered("run model=sm") == ["model=small_faces"]
+    assert offered("run model=_") == []
+    assert offered("run model=small_faces model.min") == ["model.min_face_size="]
+    assert offered("run target=ov") == []
+    for flag in ("--config-dir=else", "-cd else", "-cd=else"):
+        assert offered(f"run {flag} target=ov") == ["target=ov_one"]
+        assert offered(f"run {flag} experiment=") == ["experiment=night"]
+        assert offered(f"run {flag} model=br") == ["model=broken"]
+    assert offered("run -cd=else target=ov_one target.hint=l") == ["target.hint=latency"]
+    assert offered("run -cd=else calibration.dataset=mi") == ["calibration.dataset=mine"]
+
+
+def test_launchers_and_sweepers_of_a_sweep(tmp_path, monkeypatch):
+    for name in ("hydra_joblib_launcher", "hydra_submitit_launcher", "hydra_optuna_sweeper"):
+        (tmp_path / "hydra_plugins" / name).mkdir(parents=True)
+        (tmp_path / "hydra_plugins" / name / "__init__.py").write_text("raise SystemExit('not to be run')")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert not [word for word in offered("run ") if word.startswith("hydra")]
+    assert {"hydra/launcher=", "hydra/sweeper="} <= {*offered("run -m ")}
+    launchers = {word.partition("=")[2] for word in offered("run -m hydra/launcher=")}
+    assert {"basic", "joblib", "submitit_local", "submitit_slurm"} <= launchers
+    assert {"hydra/sweeper=basic", "hydra/sweeper=optuna"} <= {*offered("run -m hydra/sweeper=")}
+    assert not [word for word in offered("export -m ") if word.startswith("hydra")]
+
+
 def test_other_verbs():
     assert offered("completion ") == ["bash", "zsh", "fish"]
     assert offered("cache ") == ["list", "prune", "days="]

@@ -1,16 +1,15 @@
 """Text and tables in eighty columns, in forty, and in a pipe."""
 
 import pytest
-from rich.cells import cell_len
 
-from faceport.verbs.show.table import Cell, Column, lines, row
-from faceport.verbs.show.text import ELLIPSIS, listed, printable, shared_start, shorten, wrap
+from faceport.verbs.show.table import Cell, Column, lines, plain, row
+from faceport.verbs.show.text import ELLIPSIS, cell_len, listed, shared_start, shorten, wrap
 
 NODE = "/stage1/stage1.2/stage1.2.5/LeakyRelu"
 
 
 def written(columns, rows, width):
-    return [line.plain for line in lines(columns, rows, width)]
+    return [plain(line) for line in lines(columns, rows, width)]
 
 
 def test_lines_break_at_blanks_and_never_inside_a_word():
@@ -48,8 +47,6 @@ def test_names_share_a_start_up_to_a_separator():
 
 
 def test_control_characters_are_escaped():
-    assert printable("a\x1b[31mb\n") == "a\\x1b[31mb\\n"
-    assert printable("Gesicht-größe…") == "Gesicht-größe…"
     (line,) = written([Column()], [row("\x1b[2Jx")], 80)
     assert line == "\\x1b[2Jx"
 
@@ -111,6 +108,8 @@ def test_prose_takes_what_is_left_and_wraps():
 
 def test_styles_stay_with_their_cells():
     _, line = lines([Column("a"), Column("b", right=True)], [[Cell("x"), Cell("1", "bold")]], 20)
-    (span,) = line.spans
-    assert line.plain[span.start : span.end] == "1"
-    assert span.style == "bold"
+    assert [piece for piece in line if piece.style] == [Cell("1", "bold")]
+
+
+def test_wide_letters_take_two_columns():
+    assert [cell_len(text) for text in ("abc", "größe", "漢字", "e\u0301")] == [3, 5, 4, 1]

@@ -89,12 +89,12 @@ def _flat(content: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, An
 
 
 def types(choice: Choice) -> dict[str, str]:
-    """Find the types of options in the source of their dataclass; where it is not found, by the defaults."""
+    """Find the types of options in the source of their dataclass, or else by the defaults."""
     sources = Sources(_files(choice))
     wanted = {*choice.options}
     best = max(sources.classes, key=lambda name: len(wanted & sources.fields(name).keys()), default="")
     declared = sources.fields(best) if best else {}
-    return {key: declared.get(key) or _type_of(value) for key, value in choice.options.items()}
+    return {key: declared.get(key) or _type_of(value) for key, value in _flat(choice.options)}
 
 
 def _type_of(value: Any) -> str:
@@ -163,4 +163,4 @@ class Sources:
         """Write a type for a reader: Literals are choices, None is null."""
         parts = ast.unparse(annotation).split(" | ")
         parts = [CHOICE if part in self._choices or part.startswith("Literal[") else part for part in parts]
-        return " or ".join("null" if part == "None" else part for part in parts)
+        return " or ".join("null" if part == "None" else part for part in parts if part != "Any")

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from faceport.errors import ConfigError, suggest
-from faceport.plugins.index import installed
+from faceport.plugins.index import installed, read_yaml
 from faceport.plugins.kinds import kind_of
+from faceport.plugins.meanings import Option, options
 from faceport.shell.offers import Offers, offers, verbs
+
+SWEEP = ("-m", "--multirun")
+HYDRA = ("hydra/launcher", "hydra/sweeper")  # groups of Hydra's own, for sweeps
+BRINGS = {  # names of launchers that their packages are not called by
+    "hydra_submitit_launcher": ("submitit_local", "submitit_slurm"),
+    "hydra_ray_launcher": ("ray", "ray_aws"),
+}
 
 # Bash splits words at '=' and ':' as well; what stands before the last of them must not be given again.
 BASH = """\
@@ -123,32 +134,33 @@ def _kinds_and_names(current: str) -> list[str]:
 
 
 def _overrides(offered: Offers, before: Sequence[str], current: str) -> list[str]:
-    """List keys, or behind '=' the names of a group or the values of a switch."""
+    """List keys, or behind '=' the names of a group or the values of an option."""
     groups = {group.replace("/", "."): name for group, name in offered.groups.items()}
     groups |= {"experiment": None} if offered.composed else {}
-    options = {key: value for key, value in offered.options.items() if key != offered.words}
+    groups |= dict.fromkeys(HYDRA) if offered.sweeps and {*SWEEP} & {*before} else {}
+    verb = {one.key: one for one in options(installed().find("verb", offered.verb))}
+    verb.pop(offered.words, None)
     key, equals, value = current.partition("=")
     if not equals:
-        return _keys(current, groups, options, before)
+        return _keys(current, groups, verb, before)
     if key in groups:
-        given = value[: max(value.rfind(","), value.rfind("[")) + 1]  # of a sweep or a list
-        left = [name for name in _names(key) if name not in given.strip("[").split(",")]
-        return [f"{key}={given}{name}" for name in left]
-    group = _group_of(key, groups)
-    default = _options(group, groups[group], before).get(key[len(group) + 1 :]) if group else options.get(key)
-    return [f"{key}={word}" for word in ("true", "false")] if isinstance(default, bool) else []
+        words = _names(key, before)
+    else:
+        group = _group_of(key, groups)
+        known = _options(group, groups[group], before).get(key[len(group) + 1 :]) if group else verb.get(key)
+        words = list(known.values) if known else []
+    given = value[: max(value.rfind(","), value.rfind("[")) + 1]  # of a sweep or a list
+    return [f"{key}={given}{word}" for word in words if word not in given.strip("[").split(",")]
 
 
-def _keys(
-    current: str, groups: Mapping[str, Any], options: Iterable[str], before: Sequence[str]
-) -> list[str]:
+def _keys(current: str, groups: Mapping[str, Any], own: Iterable[str], before: Sequence[str]) -> list[str]:
     """List groups and options; behind 'group.' the options of what was chosen for the group."""
     group = _group_of(current, groups)
     if group:
         return [f"{group}.{key}=" for key in _options(group, groups[group], before)]
     chosen = {word.partition("=")[0] for word in before}
     dotted = [f"{name}." for name in groups if name in chosen or name == current]
-    return [*(f"{name}=" for name in (*groups, *options) if name not in chosen), *dotted]
+    return [*(f"{name}=" for name in (*groups, *own) if name not in chosen), *dotted]
 
 
 def _group_of(key: str, groups: Iterable[str]) -> str:
@@ -156,24 +168,73 @@ def _group_of(key: str, groups: Iterable[str]) -> str:
     return max((group for group in groups if key.startswith(f"{group}.")), key=len, default="")
 
 
-def _options(group: str, default: Any, before: Sequence[str]) -> dict[str, Any]:
+def _options(group: str, default: Any, before: Sequence[str]) -> dict[str, Option]:
     """Give the options of the names chosen for a group so far, else of its default, else of all names."""
     values = [word.partition("=")[2] for word in before if word.startswith(f"{group}=")] or [default or ""]
-    names = values[-1].strip("[]").split(",")
+    presets = _presets(group, before)
+    names = {presets.get(name, name) for name in values[-1].strip("[]").split(",")}
     kind = kind_of(group)
     known = installed().choices(kind)  # of experiments: none
-    found = [choice for name, choice in known.items() if name in names] or list(known.values())
+    chosen = [choice for name, choice in known.items() if name in names] or list(known.values())
     prefix = "{}.".format if kind in installed().kinds and installed().kinds[kind].many else lambda name: ""
-    return {f"{prefix(choice.name)}{key}": value for choice in found for key, value in choice.options.items()}
+    found: dict[str, Option] = {}
+    for choice in chosen:
+        for one in options(choice):
+            key, values = f"{prefix(choice.name)}{one.key}", one.values
+            if one.key == "precision" and not values:  # those of a target stand on its card, too
+                values = tuple(map(str, choice.card.get("precisions", ())))
+            others = found[key].values if key in found else ()
+            found[key] = replace(one, values=tuple(dict.fromkeys([*others, *values])))
+    return found
 
 
-def _names(group: str) -> list[str]:
+def _names(group: str, before: Sequence[str]) -> list[str]:
+    if group in HYDRA:
+        return _hydra_plugins(group.rpartition("/")[2])
+    presets = _presets(group, before)
     if group == "experiment":
-        return sorted(path.stem for path in Path("conf/experiment").glob("*.yaml"))
-    if group == "experiment":
-        return sorted(path.stem for path in Path("conf/experiment").glob("*.yaml"))
+        return sorted(presets)
     index = installed()
-    return sorted(index.detectors() if group == "detector" else index.choices(kind_of(group)))
+    plugins = index.detectors() if group == "detector" else index.choices(kind_of(group))
+    return sorted({*plugins, *presets})
+
+
+def _presets(group: str, before: Sequence[str]) -> dict[str, str]:
+    """List a user's own files for a group, each with the name that it is based on."""
+    folders = [Path("conf"), *(Path(folder) for folder in _config_dirs(before))]
+    return {
+        path.stem: _base(path)
+        for folder in folders
+        for path in sorted((folder / group.replace(".", "/")).glob("[!_.]*.yaml"))
+    }
+
+
+def _base(path: Path) -> str:
+    """Name what a preset is based on: the first plain name of its defaults."""
+    try:
+        entries = read_yaml(path).get("defaults") or []
+    except ConfigError:
+        return ""
+    names = (one.rpartition("/")[2] for one in entries if isinstance(one, str) and one != "_self_")
+    return next(names, "")
+
+
+def _config_dirs(before: Sequence[str]) -> list[str]:
+    """Find the folders that Hydra was told to look into, as --config-dir=D or --config-dir D."""
+    return [
+        word.partition("=")[2] if "=" in word else after
+        for word, after in pairwise([*before, ""])
+        if word.partition("=")[0] in ("--config-dir", "-cd")
+    ]
+
+
+def _hydra_plugins(what: str) -> list[str]:
+    """List Hydra's launchers or sweepers by the packages that bring them, which are not imported."""
+    spec = importlib.util.find_spec("hydra_plugins")
+    folders = [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
+    packages = sorted(path.name for folder in folders for path in folder.glob(f"hydra_*_{what}"))
+    own = (BRINGS.get(name, (name.removeprefix("hydra_").removesuffix(f"_{what}"),)) for name in packages)
+    return ["basic", *(name for names in own for name in names)]
 
 
 def _paths(current: str) -> list[str]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
+from faceport.escapes import printable
 from faceport.plugins.health import Fault, known_faults, summary
 from faceport.plugins.index import Choice, installed
 from faceport.verb import Verb
+from faceport.verbs.show.card import card_lines, names_lines
+from faceport.verbs.show.text import wrap
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,10 @@ class ListOptions:
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """Names by kind, cards, and what is known to be broken."""
+    """Names by kind, what a card is wanted of, and what is known to be broken."""
 
     names: Mapping[str, Mapping[str, str]]  # kind -> name -> its line
-    cards: tuple[Mapping[str, Any], ...]
+    cards: tuple[Choice, ...]
     broken: tuple[Fault, ...]
 
 
@@ -42,50 +45,33 @@ class List(Verb):
             (kind, "", "") for kind in installed().shown_kinds()
         ]
         names = {index.kind(kind).name: names_of(kind) for kind, _, name in words if not name}
-        cards = tuple(card(index.find(kind, name)) for kind, _, name in words if name)
+        cards = tuple(index.find(index.kind(kind).name, name) for kind, _, name in words if name)
         return Listing(names, cards, () if asked else tuple(known_faults()))
 
     def show(self, outcome: Listing) -> int:
-        """Print names with their lines, cards as YAML, faults last."""
+        """Print names with their lines, cards with their options, faults last."""
+        width = terminal_width()
         for kind, names in outcome.names.items():
             print(f"{kind}:" if names else f"{kind}: none installed")
-            width = max(map(len, names), default=0)
-            for name, line in names.items():
-                print(f"  {name:{width}}  {line}".rstrip())
-        for content in outcome.cards:
-            _show_card(dict(content))
+            print_lines(names_lines(names, width))
+        for number, choice in enumerate(outcome.cards):
+            print_lines([*([""] if number else []), *card_lines(choice, width)])
         for fault in outcome.broken:
-            print(f"broken: plugin {fault.plugin.title}: {fault.reason}")
+            print_lines(wrap(printable(f"broken: plugin {fault.plugin.title}: {fault.reason}"), width, 2))
         return 0
+
+
+def terminal_width() -> int | None:
+    """Tell how many letters a line may have; None where nobody's eyes are on it."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines."""
+    for line in lines:
+        print(line)
 
 
 def names_of(kind: str) -> dict[str, str]:
     """List the names of a kind, each with its line."""
     return {name: summary(choice) for name, choice in sorted(installed().choices(kind).items())}
-
-
-def card(choice: Choice) -> dict[str, Any]:
-    """Give everything that is known of an option without running code."""
-    plugin = installed().plugin(choice.plugin)
-    return {
-        "name": choice.name,
-        "plugin": f"{plugin.distribution} {plugin.version}",
-        **choice.card,
-        "options": choice.options,
-        "file": str(choice.path),
-    }
-
-
-def _show_card(content: dict[str, Any]) -> None:
-    options = content.pop("options")
-    if "parameters" in content:
-        content["parameters"] = f"{content['parameters']:,}"
-    if "macs" in content:
-        macs = content["macs"]
-        content["macs"] = f"{macs:,} multiply-adds (FLOPs = 2 x MACs = {2 * macs:,})"
-    for part in (content, {"options": options}):
-        flow = None if part is content else False
-        print(
-            yaml.safe_dump(part, sort_keys=False, allow_unicode=True, width=110, default_flow_style=flow),
-            end="",
-        )

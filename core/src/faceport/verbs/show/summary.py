@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from faceport.escapes import in_markdown
 from faceport.runs.chosen import NAME
 from faceport.runs.record import Record
 from faceport.verbs.show.numbers import ARROWS, headline, interval_of, meaning, with_interval
@@ -178,13 +179,15 @@ def markdown(summary: Summary) -> str:
     """Write a summary as a Markdown table."""
     titles = [" ".join(filter(None, (column.above, column.title))) for column in summary.columns]
     rows = [
-        [f"**{cell.text}**" if cell.style == "bold" else cell.text for cell in row] for row in summary.rows
+        [f"**{in_markdown(cell.text)}**" if cell.style == "bold" else in_markdown(cell.text) for cell in row]
+        for row in summary.rows
     ]
-    lines = [titles, ["---"] * len(titles), *rows]
-    table = "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
-    failures = [f"({mark}) {reason}" for mark, reason in enumerate(summary.reasons, 1)]
+    lines = [map(in_markdown, titles), ["---"] * len(titles), *rows]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    failures = [in_markdown(f"({mark}) {reason}") for mark, reason in enumerate(summary.reasons, 1)]
     legend = [", ".join(summary.legend)] if summary.legend else []
-    return "\n\n".join([table, *legend, *failures, *(f"Note: {note}" for note in summary.notes)]) + "\n"
+    notes = [f"Note: {in_markdown(note)}" for note in summary.notes]
+    return "\n\n".join([table, *legend, *failures, *notes]) + "\n"
 
 
 def _status(record: Record, reasons: dict[str, int]) -> Cell:

@@ -1,4 +1,7 @@
-"""Tables that fit a terminal: narrower columns, prose that wraps, and at last several tables for one."""
+"""Tables that fit a terminal: narrower columns, prose that wraps, and at last several tables for one.
+
+Light: `faceport list` waits for it.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from rich.cells import cell_len
-from rich.text import Text
-
-from faceport.verbs.show.text import printable, shorten, wrap
+from faceport.escapes import printable
+from faceport.verbs.show.text import cell_len, shorten, wrap
 
 GAP = 2  # blanks between two columns
 TITLE = 8  # a title takes several lines rather than make a column wider than this
-PROSE = 24  # narrowest column of sentences
+PROSE = 36  # narrowest column of sentences; half of a terminal that is very narrow
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Cell:
 
 
 Row = Sequence[Cell]
+Line = list[Cell]  # of text, piece by piece
 
 
 def row(*texts: str) -> list[Cell]:
@@ -44,7 +46,7 @@ def row(*texts: str) -> list[Cell]:
     return [Cell(text) for text in texts]
 
 
-def lines(columns: Sequence[Column], rows: Sequence[Row], width: int | None) -> list[Text]:
+def lines(columns: Sequence[Column], rows: Sequence[Row], width: int | None) -> list[Line]:
     """Write a table in so many letters a line; None: however wide, a line for each row."""
     columns = [replace(column, title=printable(column.title)) for column in columns]
     rows = [[Cell(printable(cell.text), cell.style) for cell in one] for one in rows]
@@ -52,11 +54,11 @@ def lines(columns: Sequence[Column], rows: Sequence[Row], width: int | None) -> 
         columns = [replace(one, title=".".join(filter(None, (one.above, one.title)))) for one in columns]
         columns = [replace(column, above="") for column in columns]
         return _written(columns, rows, [_natural(columns, rows, at, None) for at in range(len(columns))])
-    written: list[Text] = []
+    written: list[Line] = []
     for block in _blocks(columns, rows, width):
         some = [columns[at] for at in block]
         part = [[one[at] for at in block] for one in rows]
-        written += [*([Text()] if written else []), *_written(some, part, _widths(some, part, width))]
+        written += [*([[]] if written else []), *_written(some, part, _widths(some, part, width))]
     return written
 
 
@@ -77,7 +79,7 @@ def _widths(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[
     prose = next((at for at, column in enumerate(columns) if column.prose), None)
     wanted = widths[prose] if prose is not None else 0
     if prose is not None:
-        widths[prose] = least[prose] = min(wanted, PROSE)
+        widths[prose] = least[prose] = min(wanted, PROSE, width // 2)
     room = width - GAP * (len(columns) - 1)
     while sum(widths) > room:
         spare, at = max((have - low, at) for at, (have, low) in enumerate(zip(widths, least, strict=True)))
@@ -119,7 +121,7 @@ def _blocks(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Itera
     yield block
 
 
-def _written(columns: Sequence[Column], rows: Sequence[Row], widths: list[int]) -> list[Text]:
+def _written(columns: Sequence[Column], rows: Sequence[Row], widths: list[int]) -> list[Line]:
     """Write headings and rows into columns of these widths."""
     spans = [[*group] for _, group in groupby(range(len(columns)), lambda at: columns[at].above or f"#{at}")]
     for span in spans:  # a heading over several columns must fit into them
@@ -127,10 +129,12 @@ def _written(columns: Sequence[Column], rows: Sequence[Row], widths: list[int]) 
         widths[span[-1]] += max(0, cell_len(columns[span[0]].above) - inside)
     written = []
     if any(column.above for column in columns):
-        parts = [
-            Text(columns[span[0]].above.ljust(sum(widths[at] for at in span) + GAP * (len(span) - 1)), "bold")
-            for span in spans
-        ]
+        parts = []
+        for span in spans:
+            room = sum(widths[at] for at in span) + GAP * (len(span) - 1)
+            parts.append(
+                [Cell(columns[span[0]].above, "bold"), Cell(" " * (room - cell_len(columns[span[0]].above)))]
+            )
         written.append(_joined(parts))
     titles = [wrap(one.title, w) for one, w in zip(columns, widths, strict=True)]
     if any(column.title for column in columns):
@@ -154,20 +158,25 @@ def _fitted(text: str, column: Column, width: int) -> list[str]:
 
 def _stacked(
     columns: Sequence[Column], cells: Sequence[Sequence[tuple[str, str]]], widths: Sequence[int]
-) -> Iterator[Text]:
+) -> Iterator[Line]:
     """Write cells of one or several lines beside each other."""
     for number in range(max(map(len, cells), default=0)):
         parts = []
         for column, cell, width in zip(columns, cells, widths, strict=True):
             text, style = cell[number] if number < len(cell) else ("", "")
-            blanks = " " * (width - cell_len(text))
-            filled = Text(blanks) if column.right else Text()
-            filled.append(text, style or None)
-            parts.append(filled if column.right else filled.append(blanks))
+            piece, blanks = Cell(text, style), Cell(" " * (width - cell_len(text)))
+            parts.append([blanks, piece] if column.right else [piece, blanks])
         yield _joined(parts)
 
 
-def _joined(parts: Sequence[Text]) -> Text:
-    line = Text(" " * GAP).join(parts)
-    line.rstrip()
+def _joined(parts: Sequence[Line]) -> Line:
+    """Write pieces beside each other, with gaps, and no blanks at the end of the line."""
+    line = [piece for part in parts for piece in (*part, Cell(" " * GAP)) if piece.text]
+    while line and not line[-1].text.strip():
+        line.pop()
     return line
+
+
+def plain(line: Line) -> str:
+    """Give the text of a line."""
+    return "".join(piece.text for piece in line)

@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.text import Text
 
 from faceport.engine.timing import IN_ENGINE, PERCENTILES, SERVICE
+from faceport.escapes import printable
 from faceport.runs.chosen import NAME
 from faceport.runs.folder import NAMED
 from faceport.runs.record import FILE, Record, Timing
 from faceport.verbs.show.numbers import interval_of, interval_text, is_number, meaning, number
 from faceport.verbs.show.summary import NONE, Settings, summarise
-from faceport.verbs.show.table import Cell, Column, Row, lines, row
-from faceport.verbs.show.text import printable, wrap
+from faceport.verbs.show.table import Cell, Column, Line, Row, lines, row
+from faceport.verbs.show.text import wrap
 
 ORDER = ("decode", "preprocess", "network:", "postprocess", SERVICE, IN_ENGINE)  # how stages begin
 
@@ -44,7 +45,12 @@ def say(out: Console, text: str, style: str = "", indent: int = 0) -> None:
 def show_table(out: Console, columns: Sequence[Column], rows: Iterable[Row]) -> None:
     """Print a table."""
     for line in lines(columns, [*rows], width_of(out)):
-        out.print(line, soft_wrap=True)
+        show_line(out, line)
+
+
+def show_line(out: Console, line: Line) -> None:
+    """Print a line of a table."""
+    out.print(Text.assemble(*((piece.text, piece.style) for piece in line)), soft_wrap=True)
 
 
 def show_run(record: Record) -> None:
@@ -105,7 +111,7 @@ def _show_metrics(out: Console, metrics: Mapping[str, Mapping[str, Any]]) -> Non
     for at, line in enumerate(written, len(rows) - len(written)):  # negative: titles
         if at in headings:
             say(out, headings[at], indent=2)
-        out.print(line, soft_wrap=True)
+        show_line(out, line)
 
 
 def _show_timing(out: Console, timing: Timing) -> None:

@@ -1,24 +1,19 @@
-"""Words that fit a terminal: escaped, wrapped at blanks, shortened in the middle."""
+"""Words that fit a terminal: wrapped at blanks, shortened in the middle.
+
+Light: `faceport list` waits for it.
+"""
 
 from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
-
-from rich.cells import cell_len, set_cell_size
 
 ELLIPSIS = "…"
 SEPARATORS = "/._-:"  # of paths, nodes and names: where they may be cut
 TAIL = 0.6  # share of a shortened text that is its end, which tells more than its beginning
 PLAIN = {"…": "...", "≈": "~", "±": "+-", "↑": "(up)", "↓": "(down)", "–": "-"}  # where there is no UTF-8
-
-
-def printable(text: str) -> str:
-    """Escape control characters: a file's name must not steer a terminal."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text
-    )
 
 
 def _in_plain(error: UnicodeError) -> tuple[str, int]:
@@ -28,6 +23,17 @@ def _in_plain(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error("faceport.plain", _in_plain)
+
+
+def cell_len(text: str) -> int:
+    """Count the columns that a text takes on a terminal."""
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def _columns(letter: str) -> int:
+    if unicodedata.combining(letter):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
 def wrap(text: str, width: int | None, indent: int = 0) -> list[str]:
@@ -56,7 +62,13 @@ def shorten(text: str, width: int) -> str:
     at = next((place for place, letter in enumerate(tail) if letter in SEPARATORS), len(tail))
     if at <= len(tail) // 2:  # no half of a word, where a whole one is near
         tail = tail[at:]
-    return set_cell_size(text, max(0, width - 1 - cell_len(tail))) + ELLIPSIS + tail
+    head, left = "", width - 1 - cell_len(tail)
+    for letter in text:
+        left -= _columns(letter)
+        if left < 0:
+            break
+        head += letter
+    return f"{head}{ELLIPSIS}{tail}"
 
 
 def shared_start(names: Iterable[str], separators: str = SEPARATORS) -> str:
