@@ -1,6 +1,7 @@
 """Export, predict, score from the command line, and runs that must give the official numbers."""
 
 import json
+import re
 
 import cv2
 import numpy as np
@@ -61,6 +62,32 @@ def test_predict_writes_pictures_and_a_video(folder):
     assert [line["id"] for line in lines] == [
         "a.jpg", "empty.jpg", "nested/b.png", *(f"clip.mp4#{index:06d}" for index in range(5))
     ]  # fmt: skip
+
+
+def test_predict_takes_every_nth_and_says_what_it_found_and_how_fast(folder):
+    pictures = folder / "some"
+    pictures.mkdir()
+    for number in range(5):
+        cv2.imwrite(str(pictures / f"{number}.png"), np.full((90, 120, 3), 40 * number, np.uint8))
+    writer = cv2.VideoWriter(str(folder / "long.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (120, 90))
+    for _ in range(7):
+        writer.write(np.zeros((90, 120, 3), np.uint8))
+    writer.release()
+
+    def ids(*words):
+        said = faceport("predict", "some", "long.mp4", *SMALL[:3], *words, "out=few", folder=folder)
+        lines = (folder / "few" / "predictions.jsonl").read_text().splitlines()
+        assert re.search(rf"(?m)^\d+ faces? in {len(lines)} pictures?, [\d.]+ per second: few$", said), said
+        return [json.loads(line)["id"] for line in lines]
+
+    frames = [f"long.mp4#{index:06d}" for index in range(0, 7, 2)]
+    assert ids("stride=2") == ["0.png", "2.png", "4.png", *frames]
+    copy = cv2.VideoCapture(str(folder / "few" / "long.mp4"))
+    assert (copy.get(cv2.CAP_PROP_FRAME_COUNT), copy.get(cv2.CAP_PROP_FPS)) == (4, 5), "it lasts as long"
+    assert ids("stride=2", "limit=5") == ["0.png", "2.png", "4.png", *frames[:2]]
+    assert ids("limit=2") == ["0.png", "1.png"]
+    said = faceport("predict", "some", *SMALL[:3], "stride=0", folder=folder, code=1)
+    assert "stride is 0, it must be at least 1" in said
 
 
 def wider(real_dir):

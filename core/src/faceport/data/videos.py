@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +56,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoFacts:
         video.release()
 
 
-def read_video(path: str | os.PathLike[str], every: int = 1, name: str = "") -> Iterator[Sample]:
+def read_video(path: str | os.PathLike[str], every: int = 1, name: str = "") -> Generator[Sample]:
     """Yield every n-th frame of a video as a sample, e.g. 'video.mp4#000012'; `name` replaces the file's.
 
     Each frame is decoded here, by whoever iterates, because a video can only be read in order; the

@@ -194,13 +194,15 @@ def show_notes(notes: Sequence[str]) -> None:
         say(out, f"note: {note}", "yellow", indent=2)
 
 
-def show_pictures(pictures: int, folder: Path, unreadable: Mapping[str, str], notes: Sequence[str]) -> int:
+def show_pictures(
+    pictures: int, folder: Path, unreadable: Mapping[str, str], notes: Sequence[str], summary: str = ""
+) -> int:
     """Say what became of pictures that were written; give the exit code."""
     errors = console(stderr=True)
     for why in unreadable.values():
         say(errors, f"not read: {why}", indent=2)
     show_notes(notes)
-    say(console(), f"{pictures} pictures: {folder}")
+    say(console(), f"{summary or f'{pictures} pictures'}: {folder}")
     return 1 if unreadable and not pictures else 0
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from faceport.errors import ConfigError, MissingError
 from faceport.files import disk_errors, expand
 from faceport.places import Outputs, as_text, distinct
 from faceport.progress import progress
-from faceport.runs.options import ArtifactOptions, EngineOptions
+from faceport.runs.options import ArtifactOptions, EngineOptions, at_least_one
 from faceport.runs.plan import make_plan, require_independent
 from faceport.types import Faces, Prediction, Sample
 from faceport.verbs.show.terminal import show_pictures
@@ -34,16 +36,24 @@ class PredictOptions(EngineOptions, ArtifactOptions):
 
     inputs: list[str] = field(default_factory=list)
     threshold: float = 0.5
+    limit: int | None = None
+    stride: int = 1
     overwrite: bool = False
     out: str = "predicted"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least_one(limit=self.limit, stride=self.stride)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What was looked at, and where the copies are."""
+    """What was looked at, what was found, and where the copies are."""
 
     folder: Path
-    pictures: int
+    pictures: int  # that could be read, frames of videos among them
+    faces: int  # that are drawn
+    seconds: float
     unreadable: Mapping[str, str]
     notes: tuple[str, ...]
 
@@ -64,6 +74,7 @@ class Predict(Verb):
         plan = make_plan(config, options)
         require_independent(plan)
         pictures, videos = find_inputs(options.inputs)
+        pictures = pictures[:: options.stride][: options.limit]
         outputs = Outputs(out, [path for _, path in (*pictures, *videos)], options.overwrite)
         outputs.check([*(name for name, _ in pictures), *(copy_of(name) for name, _ in videos)])
         predictions = outputs.own(FILE)
@@ -76,14 +87,22 @@ class Predict(Verb):
                 PredictionFile(predictions, fresh=True) as file,
                 closing(self._look(engine, pictures, videos, outputs)) as looked,
             ):
-                total = len(pictures) + sum(probe_video(video).frames for _, video in videos)
-                with progress("predicting", total) as shown:
+                faces, started = 0, time.perf_counter()
+                with progress("predicting", self._total(pictures, videos)) as shown:
                     for prediction in shown.over(looked):
                         file.write(prediction)
+                        faces += len(self._sure(prediction.faces))
+                seconds = time.perf_counter() - started
         finally:
             built.close()
         seen = file.count - file.failures
-        return Seen(out, seen, file.named, tuple(plan.warnings()))
+        return Seen(out, seen, faces, seconds, file.named, tuple(plan.warnings()))
+
+    def _total(self, pictures: Named, videos: Named) -> int:
+        """Count pictures and frames that will be looked at, as far as the videos tell."""
+        frames = sum(-(-probe_video(video).frames // self.options.stride) for _, video in videos)
+        total = len(pictures) + frames
+        return total if self.options.limit is None else min(total, self.options.limit)
 
     def _look(
         self, engine: Engine, pictures: Named, videos: Named, outputs: Outputs
@@ -95,19 +114,38 @@ class Predict(Verb):
                 picture = draw(sample.image, self._sure(prediction.faces))
                 outputs.write(sample.id, encode_for(sample.id, picture))
             yield prediction
+        stride, left = self.options.stride, self.options.limit
+        left = None if left is None else left - len(pictures)
         for name, video in videos:
+            if left == 0:
+                break
             place, adopt = outputs.place(copy_of(name)), partial(outputs.adopt, name=copy_of(name))
-            with VideoWriter(place, probe_video(video).fps, adopt) as writer:
-                for sample, prediction in _side_by_side(engine, read_video(video, name=name)):
+            with (
+                closing(read_video(video, stride, name)) as frames,
+                VideoWriter(place, probe_video(video).fps / stride, adopt) as writer,
+            ):
+                count = 0
+                for sample, prediction in _side_by_side(engine, islice(frames, left)):
                     writer.write(draw(sample.image, self._sure(prediction.faces)))
+                    count += 1
                     yield prediction
+            left = None if left is None else left - count
 
     def _sure(self, faces: Faces) -> Faces:
         return faces if faces.scores is None else faces[faces.scores >= self.options.threshold]
 
     def show(self, outcome: Seen) -> int:
-        """Say what became of the pictures."""
-        return show_pictures(outcome.pictures, outcome.folder, outcome.unreadable, outcome.notes)
+        """Say what was found, how fast, and where the copies are."""
+        speed = f", {outcome.pictures / outcome.seconds:.1f} per second" if outcome.pictures else ""
+        summary = f"{counted(outcome.faces, 'face')} in {counted(outcome.pictures, 'picture')}{speed}"
+        return show_pictures(
+            outcome.pictures, outcome.folder, outcome.unreadable, outcome.notes, summary=summary
+        )
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number of things."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def find_inputs(inputs: list[str]) -> tuple[Named, Named]:
