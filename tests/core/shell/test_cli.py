@@ -12,7 +12,8 @@ import pytest
 from faceport.plugins.index import installed
 from faceport.plugins.kinds import kind_of
 from faceport.shell.cli import run_command
-from faceport.shell.compose import compose_config, split_flags
+from faceport.shell.compose import compose_config
+from faceport.shell.flags import take_flags
 from faceport.shell.help import verb_help
 from faceport.shell.offers import offers, verbs
 from tests.cli import SMALL, faceport
@@ -60,8 +61,8 @@ def examples() -> list[str]:
 @pytest.mark.parametrize("line", examples())
 def test_examples_in_the_help_compose(line):
     _, verb, *words = shlex.split(line)
-    flags, overrides = split_flags(words)
-    chosen = [word.split(",")[0] if "-m" in flags else word for word in overrides if "=" in word]
+    flags, overrides = take_flags(offers(verb), words)
+    chosen = [word.split(",")[0] if flags.sweep else word for word in overrides if "=" in word]
     if any(word.startswith("artifact=") for word in chosen):
         chosen = [word for word in chosen if not word.startswith("artifact=")] + ["model=facenet"]
     config = compose_config(verb, chosen)

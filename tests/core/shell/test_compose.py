@@ -7,12 +7,15 @@ from pathlib import Path
 import hydra
 import pytest
 
-from faceport.errors import ConfigError
+from faceport.errors import ConfigError, FaceportError
 from faceport.runs.plan import make_plan
-from faceport.shell.compose import compose_config, hydra_main, split_flags
+from faceport.shell.compose import compose_config, hydra_main
+from faceport.shell.flags import Flags, take_flags
+from faceport.shell.offers import offers
 from faceport.shell.verb import make_verb
 
 MODEL = ["model=retinaface_mobilenet", "model.weights=random"]
+SWEEP = Flags(sweep=True)
 
 
 def composed(*words: str, verb: str = "run") -> dict:
@@ -229,7 +232,7 @@ def jobs(*words: str) -> list[tuple]:
     def job(config: dict) -> None:
         found.append((config["model"]["name"], config["target"]["name"], config["batch_size"]))
 
-    hydra_main("run", ["-m", *words], job)
+    hydra_main("run", SWEEP, words, job)
     return found
 
 
@@ -250,7 +253,8 @@ def test_a_sweep_with_and_without_a_detector(experiments):
     found = []
     hydra_main(
         "run",
-        ["-m", "experiment=small", "detector=null,mtcnn"],
+        SWEEP,
+        ["experiment=small", "detector=null,mtcnn"],
         lambda config: found.append(config["detector"]),
     )
     assert found[0] is None
@@ -273,7 +277,7 @@ def test_a_sweep_over_lists_of_metrics_and_paths_with_blanks(experiments):
         found.append((config["dataset"]["path"], list(config["metric"])))
 
     words = ["dataset=folder", "dataset.path=/a b,/c d", "metric=[landmarks,widerface_ap],verification"]
-    hydra_main("run", ["-m", *MODEL, *words], job)
+    hydra_main("run", SWEEP, [*MODEL, *words], job)
     both = [["landmarks", "widerface_ap"], ["verification"]]
     assert found == [(path, metrics) for path in ("/a b", "/c d") for metrics in both]
 
@@ -283,6 +287,57 @@ def test_a_wrong_name_in_a_sweep_is_found_before_anything_runs(experiments):
         jobs("experiment=small", "target=torch,onnxruntim")
 
 
-def test_flags_keep_their_values():
-    assert split_flags(["-m", "a=1", "--cfg", "job", "b=2"]) == (["-m", "--cfg", "job"], ["a=1", "b=2"])
-    assert split_flags(["--config-dir", "here", "a=1"]) == (["--config-dir", "here"], ["a=1"])
+def test_flags_are_taken_with_their_values(tmp_path):
+    words = ["-m", "a=1", "-cd", str(tmp_path), "b=2", "--precision=int8"]
+    flags, rest = take_flags(offers("run"), words)
+    assert flags == Flags(True, tmp_path) and rest == ["a=1", "b=2", "--precision=int8"]
+    assert flags.words() == ["--multirun", "--config-dir", str(tmp_path)]
+    for words in (["--cfg", "job"], ["-c=job"], ["a=1", "-c", "job"]):
+        assert take_flags(offers("export"), words)[0] == Flags(shown=("--cfg", "job"))
+    for words in ([], ["--run"], ["-r"]):
+        assert take_flags(offers("run"), words) == (Flags(), [])
+
+
+@pytest.mark.parametrize(
+    ("verb", "words", "reason"),
+    [
+        ("run", ["-cn=mine"], "--config-name does not exist here.*experiment/NAME.yaml.*--config-dir"),
+        ("run", ["--config-path", "here"], "--config-path does not exist here.*--config-dir"),
+        ("run", ["--experimental-rerun=x"], "the same command again repeats a run"),
+        ("run", ["-sc", "install=bash"], "faceport completion bash"),
+        ("run", ["--config-dir"], "--config-dir lacks its value: --config-dir FOLDER"),
+        ("run", ["-cd", "-m"], "-cd lacks its value"),
+        ("run", ["-cd=nowhere"], "--config-dir nowhere: there is no such folder"),
+        ("run", ["--cfg=jobs"], "--cfg is 'jobs'. Did you mean job"),
+        ("run", ["-m", "--cfg", "job"], "--cfg and --multirun exclude each other"),
+        ("run", ["--cfg=job", "--info=all"], "--cfg and --info exclude each other"),
+        ("run", ["--resolve"], "--resolve belongs to --cfg job"),
+        ("compile", ["-m"], "`faceport compile` takes one value of each option: only run can be swept"),
+    ],
+)
+def test_flags_that_cannot_work_are_refused(verb, words, reason, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FaceportError, match=reason):
+        take_flags(offers(verb), words)
+
+
+def test_an_experiment_of_another_folder(experiments, tmp_path, monkeypatch):
+    folder = tmp_path / "conf"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert compose_config("run", ["experiment=small"], folder)["limit"] == 2
+    with pytest.raises(ConfigError, match=r"no .*elsewhere/conf/experiment/small\.yaml.*by --config-dir DIR"):
+        compose_config("run", ["experiment=small"])
+    with pytest.raises(ConfigError, match=r"and no .*/smal\.yaml\. Did you mean small"):
+        compose_config("run", ["experiment=smal"], folder)
+    found = []
+    hydra_main("run", Flags(True, folder), ["experiment=grid"], lambda config: found.append(config["limit"]))
+    assert len(found) == 4
+
+
+def test_experiments_of_this_folder_and_of_another_are_there_at_once(experiments, tmp_path):
+    other = tmp_path / "other"
+    (other / "experiment").mkdir(parents=True)
+    (other / "experiment" / "tiny.yaml").write_text(SMALL.replace("limit: 2", "limit: 1"))
+    assert compose_config("run", ["experiment=tiny"], other)["limit"] == 1
+    assert compose_config("run", ["experiment=small"], other)["limit"] == 2

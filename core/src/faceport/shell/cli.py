@@ -75,21 +75,22 @@ def _plain(offered: Offers, words: list[str]) -> int:
 
 
 def _composed(offered: Offers, words: list[str]) -> int:
-    """Compose the configuration of a verb and act on it, or let Hydra answer its own flags."""
-    if offered.sweeps and any(word in ("-m", "--multirun") for word in words):
-        from faceport.shell.sweeps import sweep
-
-        return sweep(offered.verb, words)
-    if any(word.startswith("-") for word in words):
-        from faceport.shell.compose import hydra_main
-
-        hydra_main(offered.verb, words, lambda config: None)
-        return 0
-    from faceport.shell.compose import compose_config
+    """Compose the configuration of a verb and act on it, once or in a sweep, or let Hydra show it."""
+    from faceport.shell.flags import take_flags
     from faceport.shell.words import sort_words
 
-    overrides, plain = sort_words(offered, words)
-    config = compose_config(offered.verb, overrides)
+    flags, rest = take_flags(offered, words)
+    overrides, plain = sort_words(offered, rest)
+    if flags.sweep:
+        from faceport.shell.sweeps import sweep
+
+        return sweep(offered.verb, flags, overrides)
+    from faceport.shell.compose import compose_config, hydra_main
+
+    if flags.shown:
+        hydra_main(offered.verb, flags, overrides, lambda config: None)
+        return 0
+    config = compose_config(offered.verb, overrides, flags.folder)
     if plain:
         config[offered.words] = plain
     return _act(offered.verb, config)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra import compose, initialize
+from hydra import compose, initialize, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
@@ -24,31 +24,38 @@ from faceport.plugins.index import installed
 from faceport.plugins.kinds import kind_of
 from faceport.runs.advice import choose_one
 from faceport.runs.chosen import NAME
+from faceport.shell.flags import EXPERIMENTS, HERE, Flags
 from faceport.shell.groups import register
 from faceport.shell.offers import Offers, offers
 from faceport.shell.overrides import NOTHING, check_experiments, judge, literal, names, parse, write
 
-VALUE_FLAGS = ("--cfg", "-c", "--package", "-p", "--config-dir", "-cd", "--info", "-i")
 BUNDLED = ("model", "detector", "target")  # groups that a bundle chooses
 _lock = threading.Lock()  # Hydra keeps global state while it composes
 
 
-def compose_config(verb: str, words: Iterable[str]) -> dict[str, Any]:
-    """Compose the configuration of a verb from KEY=VALUE words."""
-    return compose_offers(offers(verb), words)
+def compose_config(verb: str, words: Iterable[str], folder: Path | None = None) -> dict[str, Any]:
+    """Compose the configuration of a verb from KEY=VALUE words; experiments lie in ./conf and in a folder."""
+    return compose_offers(offers(verb), words, folder)
 
 
-def compose_offers(offered: Offers, words: Iterable[str]) -> dict[str, Any]:
+def compose_offers(offered: Offers, words: Iterable[str], folder: Path | None = None) -> dict[str, Any]:
     """Compose the configuration of whatever takes groups and options."""
-    prepared = prepare(offered, words)
+    prepared = prepare(offered, words, folder)
     with _lock:
         register(offered)
         try:
-            with _own_hydra(), initialize(config_path=None, version_base="1.3"):
+            with _own_hydra(), _search(folder):
                 config = compose(offered.verb, prepared, return_hydra_config=True)
                 return plain(offered, config, config.hydra.runtime.choices)
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(explain(error)) from error
+
+
+def _search(folder: Path | None) -> AbstractContextManager[Any]:
+    """Let Hydra look into a folder, as its --config-dir does."""
+    if folder is None:
+        return initialize(config_path=None, version_base="1.3")
+    return initialize_config_dir(str(folder.absolute()), version_base="1.3")
 
 
 @contextmanager
@@ -82,17 +89,15 @@ def plain(offered: Offers, config: DictConfig, choices: Mapping[str, Any]) -> di
     return {str(key): value for key, value in content.items()}
 
 
-def prepare(offered: Offers, words: Iterable[str]) -> list[str]:
+def prepare(offered: Offers, words: Iterable[str], folder: Path | None = None) -> list[str]:
     """Check the words of a command line against what is installed, and write them for Hydra."""
     overrides = [parse(word) for word in words]
     extra = []
     if not any(one.head == "hydra" and "searchpath" in one.key for one in overrides):
-        folder = Path.cwd() / "conf"
-        given = (name for one in overrides if one.key == "experiment" for name in names(one.value or ""))
-        known = sorted(path.stem for path in (folder / "experiment").glob("*.yaml"))
-        check_experiments(given, known, folder / "experiment")
-        if (folder / "experiment").is_dir():
-            extra.append(f"hydra.searchpath=[file://{folder}]")
+        given = (name for one in overrides if one.key == EXPERIMENTS for name in names(one.value or ""))
+        check_experiments(given, folder)
+        if (HERE / EXPERIMENTS).is_dir():
+            extra.append(f"hydra.searchpath=[file://{HERE.absolute()}]")
     chosen = {one.key: one.value for one in overrides}
     bundle = chosen.get("artifact") if "artifact" in offered.options else None
     if bundle and bundle != "null":
@@ -137,26 +142,19 @@ def explain(error: Exception) -> str:
 
 
 def hydra_main(
-    verb: str, words: Sequence[str], job: Callable[[dict[str, Any]], Any], sweep: str = ""
+    verb: str,
+    flags: Flags,
+    words: Iterable[str],
+    job: Callable[[dict[str, Any]], Any],
+    sweep: str = "",
 ) -> None:
     """Let Hydra run a command line (sweeps, --cfg, launchers); it calls `job` for each configuration."""
     offered = offers(verb)
-    flags, overrides = split_flags(words)
-    overrides = prepare(offered, overrides)
+    overrides = prepare(offered, words, flags.folder)
     register(offered, sweep)
 
     def task(config: DictConfig) -> Any:
         return job(plain(offered, config, HydraConfig.get().runtime.choices))
 
-    sys.argv = ["faceport", *flags, *overrides]
+    sys.argv = ["faceport", *flags.words(), *overrides]
     hydra.main(version_base="1.3", config_path=None, config_name=verb)(task)()
-
-
-def split_flags(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Separate Hydra's own flags, with their values, from overrides."""
-    flags: list[str] = []
-    overrides: list[str] = []
-    for word in words:
-        follows = bool(flags) and flags[-1] in VALUE_FLAGS
-        (flags if word.startswith("-") or follows else overrides).append(word)
-    return flags, overrides

@@ -14,8 +14,9 @@ cases only:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -25,10 +26,11 @@ from faceport.errors import ConfigError, suggest
 from faceport.plugins.index import installed
 from faceport.plugins.kinds import kind_of
 from faceport.runs.advice import choose_one
+from faceport.shell.flags import EXPERIMENTS, HERE, experiments
 from faceport.shell.offers import Offers
 
 NOTHING = "null"  # the name of the choice of nothing
-HYDRAS = ("hydra", "experiment")  # heads of keys that are Hydra's business
+HYDRAS = ("hydra", EXPERIMENTS)  # heads of keys that are Hydra's business
 _WORD = re.compile(r"^(?P<sign>\+\+|\+|~)?(?P<key>[\w./@-]+)(?P<rest>=(?P<value>.*))?$", re.DOTALL)
 _LOOKS_LIKE_A_NUMBER = re.compile(r"\d+(_\d+)+")
 
@@ -50,14 +52,12 @@ class Override:
 
 def parse(word: str) -> Override:
     """Take a word apart, or say what a word looks like."""
+    if word.startswith("-"):
+        key, equals, value = word.lstrip("-").partition("=")
+        hint = f"{key}={value}" if equals else f"{key}=VALUE"
+        raise ConfigError(f"'{word}' is no flag of faceport: options are KEY=VALUE, without dashes: {hint}")
     match = _WORD.match(word)
     if not match or (match["rest"] is None and match["sign"] != "~"):
-        if word.startswith("-"):
-            key, equals, value = word.lstrip("-").partition("=")
-            hint = f"{key}={value}" if equals else f"{key}=VALUE"
-            raise ConfigError(
-                f"'{word}' is no flag of faceport: options are KEY=VALUE, without dashes: {hint}"
-            )
         raise ConfigError(f"'{word}' is no option: write KEY=VALUE, e.g. model=NAME or target.threads=2")
     return Override(match["sign"] or "", match["key"], match["value"], word)
 
@@ -145,8 +145,12 @@ def _check_choice(group: str, name: str) -> None:
         raise ConfigError(f"detector={name} finds no faces by itself. {suggest(name, index.detectors())}")
 
 
-def check_experiments(names_given: Iterator[str], known: list[str], folder: Any) -> None:
+def check_experiments(given: Iterable[str], folder: Path | None) -> None:
     """Refuse experiments that there are not."""
-    for name in names_given:
+    known = experiments(folder)
+    places = [place / EXPERIMENTS for place in (HERE.absolute(), folder) if place]
+    for name in given:
         if name not in (*known, NOTHING):
-            raise ConfigError(f"there is no {folder / name}.yaml. {suggest(name, known)}")
+            files = " and no ".join(str(place / f"{name}.yaml") for place in places)
+            cure = suggest(name, known) if known else "Name the folder above experiment/ by --config-dir DIR"
+            raise ConfigError(f"there is no {files}. {cure}")

@@ -23,6 +23,7 @@ from faceport.networks.sources.addresses import without_secrets
 from faceport.runs.provenance import surroundings
 from faceport.runs.record import FILE, Record
 from faceport.shell.compose import hydra_main
+from faceport.shell.flags import Flags
 from faceport.shell.verb import make_verb
 from faceport.verbs.run import WAITING, record_failure
 
@@ -37,15 +38,15 @@ class Begin(Callback):
         _folders.append(Path(config.hydra.sweep.dir))
 
 
-def sweep(verb: str, words: Sequence[str]) -> int:
+def sweep(verb: str, flags: Flags, words: Sequence[str]) -> int:
     """Run every job; one that fails is recorded, the others go on. Give the exit code."""
     from faceport.verbs.show.terminal import show_sweep
 
     _folders.clear()
     name = time.strftime("%Y%m%d-%H%M%S") + f"-{os.getpid()}"
-    hydra_main(verb, words, lambda config: run_job(verb, config), name)
+    hydra_main(verb, flags, words, lambda config: run_job(verb, config), name)
     if not _folders:
-        return 0  # Hydra was asked to show something, not to run it
+        return 0  # Hydra was told by hydra.mode to run one job
     records = read_jobs(_folders[-1])
     show_sweep(records)
     if not records or any(record.status in ("failed", "incomplete") for record in records):

@@ -16,7 +16,11 @@ def sort_words(offered: Offers, words: Sequence[str]) -> tuple[list[str], list[s
     """Separate overrides from the plain words that a verb may take; a file of that name is a plain word."""
     if not offered.words:
         return list(words), []
-    plain = [word for word in words if "=" not in word or os.path.exists(word)]  # noqa: PTH110
+
+    def is_plain(word: str) -> bool:
+        return os.path.exists(word) or ("=" not in word and not word.startswith("-"))  # noqa: PTH110
+
+    plain = [word for word in words if is_plain(word)]
     return [word for word in words if word not in plain], plain
 
 

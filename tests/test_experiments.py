@@ -1,0 +1,114 @@
+"""The experiments at the top of the repository: all compose, from anywhere, and run without downloads."""
+
+import json
+import re
+import shlex
+
+import pytest
+
+from faceport.plugins.index import installed
+from faceport.shell.compose import compose_config, hydra_main
+from faceport.shell.flags import EXPERIMENTS, Flags, experiments, take_flags
+from faceport.shell.offers import offers
+from tests.cli import faceport
+from tests.conftest import ROOT
+
+CONF = ROOT / "conf"
+FILES = {path.stem: path for path in sorted((CONF / EXPERIMENTS).glob("*.yaml"))}
+FAMILIES = {"retinaface", "pipnet", "deeppose", "facenet"}
+TINY = ["limit=1", "model.size=64", "metric=[widerface_ap]"]
+
+
+def examples(name: str) -> list[str]:
+    """List the commands in the comments of an experiment."""
+    text = re.sub(r" \\\n# +", " ", FILES[name].read_text())
+    return re.findall(r"^# +(faceport .*)$", text, re.MULTILINE)
+
+
+def test_every_family_has_one_and_a_sweep_is_there():
+    assert set(FILES) >= {*FAMILIES, "ports"}
+    assert experiments(CONF) == sorted(FILES)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_each_composes_from_anywhere_and_needs_nothing(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = compose_config("run", [f"experiment={name}"], CONF)
+    assert config["dataset"]["name"].startswith("synthetic") and config["limit"] <= 20
+    for group in ("model", "detector"):
+        assert config[group] is None or config[group]["weights"] == "random"
+    assert name == "ports" or config["model"]["name"].startswith(name)
+    if name == "facenet":
+        assert config["detector"]["name"] == "mtcnn"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_each_says_how_it_is_run(name):
+    commands = examples(name)
+    assert len(commands) >= 2
+    for command in commands:
+        program, verb, *words = shlex.split(command)
+        assert (program, verb) == ("faceport", "run") and f"experiment={name}" in words
+
+
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(line, id=f"{name}-{n}") for name in FILES for n, line in enumerate(examples(name))],
+)
+def test_what_it_says_composes(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["faceport"])
+    flags, words = take_flags(offers("run"), shlex.split(command)[2:])
+    found = []
+    if flags.sweep:
+        out = f"out={tmp_path}"
+        hydra_main("run", Flags(True, CONF), [*words, out], found.append)
+        assert len(found) > 1
+    else:
+        found.append(compose_config("run", words, CONF))
+    for config in found:
+        model = config["model"]
+        assert model["name"] in installed().choices("model")
+        assert "model.weights=" not in command or model["weights"] != "random"
+
+
+def test_one_runs_from_a_clone(tmp_path):
+    (tmp_path / "conf").symlink_to(CONF)
+    faceport("run", "experiment=retinaface", *TINY, "record=record.json", folder=tmp_path)
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert record["status"] == "done" and record["config"]["model"]["size"] == 64
+
+
+@pytest.mark.parametrize("flag", [[f"--config-dir={CONF}"], ["-cd", str(CONF)]], ids=["long", "short"])
+def test_one_runs_from_any_folder(flag, tmp_path):
+    said = faceport("run", *flag, "experiment=retinaface", *TINY, "record=record.json", folder=tmp_path)
+    assert "record: " in said
+    assert json.loads((tmp_path / "record.json").read_text())["samples"]["predicted"] == 1
+
+
+def test_the_sweep_runs_from_any_folder(tmp_path):
+    words = ["limit=2", "model=retinaface_mobilenet", "model.size=160"]
+    said = faceport("run", "-m", f"--config-dir={CONF}", "experiment=ports", *words, folder=tmp_path)
+    rows = re.findall(r"^(onnxruntime|torch) .* done *$", said, re.MULTILINE)
+    assert rows == ["onnxruntime", "torch"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(FAMILIES - {"retinaface"}))
+def test_the_others_run(name, tmp_path):
+    words = [f"--config-dir={CONF}", f"experiment={name}", "limit=2", "record=record.json"]
+    if name == "facenet":
+        words[2] = "limit=10"  # fewer make no pair of one person
+    faceport("run", *words, folder=tmp_path)
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert record["status"] == "done"
+    assert all(record["metrics"].values())
+
+
+def test_they_complete(tmp_path):
+    said = faceport("--complete", "run", f"--config-dir={CONF}", "experiment=", folder=tmp_path)
+    assert said.split() == [f"experiment={name}" for name in sorted(FILES)]
+    assert faceport("--complete", "run", "experiment=", folder=tmp_path) == ""
+    assert faceport("--complete", "run", f"--config-dir={ROOT}/con", folder=tmp_path) == (
+        f"--config-dir={CONF}/\n"
+    )
