@@ -106,9 +106,6 @@ def test_the_others_run(name, tmp_path):
 
 
 def test_they_complete(tmp_path):
-    said = faceport("--complete", "run", f"--config-dir={CONF}", "experiment=", folder=tmp_path)
+    (tmp_path / "conf").symlink_to(CONF)
+    said = faceport("--complete", "run", "experiment=", folder=tmp_path)
     assert said.split() == [f"experiment={name}" for name in sorted(FILES)]
-    assert faceport("--complete", "run", "experiment=", folder=tmp_path) == ""
-    assert faceport("--complete", "run", f"--config-dir={ROOT}/con", folder=tmp_path) == (
-        f"--config-dir={CONF}/\n"
-    )

@@ -44,8 +44,8 @@ def test_groups_and_options_of_a_verb():
     assert "target=" not in offered("score ")
     assert "model=" not in offered("run model=facenet ")
     assert offered("run b") == ["batch_size="]
-    assert offered("run -") == ["-m", "--cfg", "--config-dir=", "--help"]
-    assert offered("export -") == ["--cfg", "--config-dir=", "--help"]
+    assert offered("run -") == ["-m", "--cfg", "--help"]
+    assert offered("export -") == ["--cfg", "--help"]
     assert offered("list -") == ["--help"]
 
 
