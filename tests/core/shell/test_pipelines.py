@@ -201,7 +201,7 @@ def test_run_does_what_the_command_does_and_gives_the_record(tmp_path):
 
 
 def test_the_package_has_no_other_names():
-    assert set(faceport.__all__) == {"Faces", "Pipeline", "create", "pipeline", "run"}
+    assert set(faceport.__all__) == {"Faces", "Pipeline", "create", "load_module", "pipeline", "run"}
     for name in faceport.__all__:
         assert getattr(faceport, name).__module__.startswith("faceport.")
     with pytest.raises(AttributeError, match="has no attribute 'piepline'"):

@@ -180,11 +180,11 @@ def _options(group: str, default: Any, before: Sequence[str]) -> dict[str, Optio
     found: dict[str, Option] = {}
     for choice in chosen:
         for one in options(choice):
-            key, values = f"{prefix(choice.name)}{one.key}", one.values
-            if one.key == "precision" and not values:  # those of a target stand on its card, too
-                values = tuple(map(str, choice.card.get("precisions", ())))
+            key, listed = f"{prefix(choice.name)}{one.key}", one.values
+            if one.key == "precision" and not listed:  # those of a target stand on its card, too
+                listed = tuple(map(str, choice.card.get("precisions", ())))
             others = found[key].values if key in found else ()
-            found[key] = replace(one, values=tuple(dict.fromkeys([*others, *values])))
+            found[key] = replace(one, values=tuple(dict.fromkeys([*others, *listed])))
     return found
 
 
