@@ -165,3 +165,18 @@ def test_a_traceback_is_for_those_who_ask_for_it(tmp_path):
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "faceport.errors.ConfigError: could not find dataset 'nonsense'" in done.stderr
+
+
+def test_an_option_that_is_typed_twice_is_refused(capsys):
+    shown = said(capsys, "run", "model=facenet", "limit=2", "limit=5", code=1)
+    assert shown == "error: 'limit' is given twice: limit=2 and limit=5\n"
+    shown = said(capsys, "run", "-m", "model=facenet", "batch_size=1", "batch_size=2,4", code=1)
+    assert "'batch_size' is given twice" in shown
+
+
+def test_a_launcher_that_is_not_installed_says_what_to_install(capsys):
+    words = ["run", "-m", "model=facenet", "dataset=synthetic", "hydra/launcher=joblib"]
+    shown = said(capsys, *words, code=1)
+    assert "hydra/launcher=joblib is not installed. pip install hydra-joblib-launcher" in shown
+    shown = said(capsys, *words[:-1], "hydra/sweeper=optuna", code=1)
+    assert "pip install hydra-optuna-sweeper" in shown

@@ -28,6 +28,9 @@ def choose_metrics(
     metrics = {name: create("metric", name) for name in recommended if name not in absent}
     fit = {name: metric for name, metric in metrics.items() if not _unfit(metric, dataset, provided)}
     notes = [f"metric '{name}' of this dataset is not installed: no number of it" for name in absent]
+    if recommended and not fit:
+        unfit = [f"{name}: {_unfit(metric, dataset, provided)}" for name, metric in metrics.items()]
+        notes += [f"nothing is scored: {'; '.join(unfit) or 'no metric fits'}. Choose metric=NAME"]
     return fit, tuple(notes)
 
 

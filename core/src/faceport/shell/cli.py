@@ -77,10 +77,12 @@ def _plain(offered: Offers, words: list[str]) -> int:
 def _composed(offered: Offers, words: list[str]) -> int:
     """Compose the configuration of a verb and act on it, once or in a sweep, or let Hydra show it."""
     from faceport.shell.flags import take_flags
+    from faceport.shell.overrides import parse, refuse_twice
     from faceport.shell.words import sort_words
 
     flags, rest = take_flags(offered, words)
     overrides, plain = sort_words(offered, rest)
+    refuse_twice(map(parse, overrides))
     if flags.sweep:
         from faceport.shell.sweeps import sweep
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -13,14 +12,11 @@ from faceport.errors import ConfigError, suggest
 from faceport.plugins.index import installed, read_yaml
 from faceport.plugins.kinds import kind_of
 from faceport.plugins.meanings import Option, options
+from faceport.shell.launchers import HYDRA, hydra_plugins
 from faceport.shell.offers import Offers, offers, verbs
 
 SWEEP = ("-m", "--multirun")
-HYDRA = ("hydra/launcher", "hydra/sweeper")  # groups of Hydra's own, for sweeps
-BRINGS = {  # names of launchers that their packages are not called by
-    "hydra_submitit_launcher": ("submitit_local", "submitit_slurm"),
-    "hydra_ray_launcher": ("ray", "ray_aws"),
-}
+
 
 # Bash splits words at '=' and ':' as well; what stands before the last of them must not be given again.
 BASH = """\
@@ -190,7 +186,7 @@ def _options(group: str, default: Any, before: Sequence[str]) -> dict[str, Optio
 
 def _names(group: str, before: Sequence[str]) -> list[str]:
     if group in HYDRA:
-        return _hydra_plugins(group.rpartition("/")[2])
+        return hydra_plugins(group.rpartition("/")[2])
     presets = _presets(group, before)
     if group == "experiment":
         return sorted(presets)
@@ -226,15 +222,6 @@ def _config_dirs(before: Sequence[str]) -> list[str]:
         for word, after in pairwise([*before, ""])
         if word.partition("=")[0] in ("--config-dir", "-cd")
     ]
-
-
-def _hydra_plugins(what: str) -> list[str]:
-    """List Hydra's launchers or sweepers by the packages that bring them, which are not imported."""
-    spec = importlib.util.find_spec("hydra_plugins")
-    folders = [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
-    packages = sorted(path.name for folder in folders for path in folder.glob(f"hydra_*_{what}"))
-    own = (BRINGS.get(name, (name.removeprefix("hydra_").removesuffix(f"_{what}"),)) for name in packages)
-    return ["basic", *(name for names in own for name in names)]
 
 
 def _paths(current: str) -> list[str]:

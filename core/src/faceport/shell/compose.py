@@ -27,7 +27,15 @@ from faceport.runs.chosen import NAME
 from faceport.shell.flags import EXPERIMENTS, HERE, Flags
 from faceport.shell.groups import register
 from faceport.shell.offers import Offers, offers
-from faceport.shell.overrides import NOTHING, check_experiments, judge, literal, names, parse, write
+from faceport.shell.overrides import (
+    NOTHING,
+    check_experiments,
+    judge,
+    literal,
+    names,
+    parse,
+    write,
+)
 
 BUNDLED = ("model", "detector", "target")  # groups that a bundle chooses
 _lock = threading.Lock()  # Hydra keeps global state while it composes

@@ -27,6 +27,7 @@ from faceport.plugins.index import installed
 from faceport.plugins.kinds import kind_of
 from faceport.runs.advice import choose_one
 from faceport.shell.flags import EXPERIMENTS, HERE, experiments
+from faceport.shell.launchers import check_launcher
 from faceport.shell.offers import Offers
 
 NOTHING = "null"  # the name of the choice of nothing
@@ -47,7 +48,7 @@ class Override:
     @property
     def head(self) -> str:
         """The first part of the key."""
-        return self.key.lstrip("/").partition(".")[0]
+        return re.split(r"[./]", self.key.lstrip("/"), maxsplit=1)[0]
 
 
 def parse(word: str) -> Override:
@@ -62,10 +63,21 @@ def parse(word: str) -> Override:
     return Override(match["sign"] or "", match["key"], match["value"], word)
 
 
+def refuse_twice(overrides: Iterable[Override]) -> None:
+    """Refuse an option that is given twice: nobody could tell which was meant."""
+    seen: dict[str, str] = {}
+    for override in overrides:
+        if override.sign in ("", "++") and override.head not in HYDRAS:
+            first = seen.setdefault(override.key, override.word)
+            if first != override.word:
+                raise ConfigError(f"'{override.key}' is given twice: {first} and {override.word}")
+
+
 def judge(override: Override, offers: Offers) -> None:
     """Refuse what the verb does not take and what is not installed."""
     key, value = override.key, override.value or ""
     if override.head in HYDRAS:
+        check_launcher(key, value)
         return
     _check_brackets(override)
     group = _group(key, offers)

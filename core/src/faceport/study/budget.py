@@ -56,8 +56,11 @@ class Outcome:
 def keep_within_budget(plan: Plan, folder: Path) -> tuple[Plan, dict[str, Any]]:
     """Give the plan for a target that stays within its accuracy budget, and what the search was like."""
     budget = plan.target.knobs.accuracy_budget
-    if budget is None or plan.bundle or plan.target.precision == "fp32":
+    if budget is None or plan.bundle:
         return plan, {}
+    if plan.target.precision == "fp32":
+        note = "target.accuracy_budget does nothing in fp32: it is for int8 (target.precision=int8)"
+        return replace(plan, notes=(*plan.notes, note)), {}
     metrics = _watched(plan)
     limit = min(plan.portion.limit or MOST, MOST)
     # Its metrics judge the target, not the outputs of its networks.
