@@ -113,6 +113,9 @@ def test_a_sweep_records_failures_goes_on_and_repeats_only_those(folder):
     said = faceport(*words, folder=folder, code=1)
     assert said.count("failed: ") == 2
     assert "option 'nms': Value 'oops'" in said
+    assert "job 1 of 4: onnxruntime nms=0.4\njob 1 of 4: done: " in said
+    assert re.search(r"(?m)^job 3 of 4: done: sweep/\S+ \(about .* left\)$", said)
+    assert re.search(r"(?m)^nms +target +status +widerface_ap\.easy", said), "piped: whole titles"
     records = [
         record_of(path) for path in sorted(folder.glob("sweep/*/")) if (path / "record.json").is_file()
     ]
@@ -122,6 +125,25 @@ def test_a_sweep_records_failures_goes_on_and_repeats_only_those(folder):
     assert again.count("failed: ") == 2
     assert " kept " in again
     assert faceport(*base, "model.nms=0.4", folder=folder).count("kept: ") == 2
+
+
+def test_a_sweep_over_experiments_names_them_and_shows_what_differs(tmp_path):
+    for name, size in (("small", 64), ("large", 96)):
+        place = tmp_path / "conf" / "experiment" / f"{name}.yaml"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(
+            "# @package _global_\n"
+            "defaults: [{override /model: retinaface_mobilenet}, {override /dataset: synthetic}]\n"
+            f"model: {{weights: random, size: {size}}}\n"
+            f"dataset: {{count: 2, size: [{size}, {size}]}}\nparity: 0\n"
+        )
+    said = faceport("run", "-m", "experiment=small,large", "metric=[latency]", folder=tmp_path)
+    assert "job 2 of 2: large\n" in said
+    table = [
+        line.split() for line in said.splitlines() if line.startswith(("experiment ", "small ", "large "))
+    ]
+    assert table[0][:4] == ["experiment", "model.size", "dataset.size", "status"]
+    assert [line[:3] for line in table[1:]] == [["small", "64", "[64,"], ["large", "96", "[96,"]]
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,15 @@ def test_failures_have_no_protocol():
     assert found.notes == ()
 
 
+def test_numbers_of_an_incomplete_run_are_marked_and_beat_nobody():
+    lacking = replace(on("a", nme=(0.05, (0.049, 0.051))), status="incomplete", reason="3 are missing")
+    whole = [on(name, nme=(value, (value, value))) for name, value in (("b", 0.06), ("c", 0.07))]
+    found = summarise([lacking, *whole])
+    assert column(found, "nme↓")[0] == "0.0500 ±0.001 !"
+    assert styles(found, "nme↓") == ["", "bold", ""]
+    assert "! of an incomplete run" in found.legend
+
+
 @pytest.mark.parametrize("status", ["failed", "waiting"])
 def test_a_status_leads_to_its_reason(status):
     found = summarise([record(), replace(record(), status=status, reason="no | torch")])

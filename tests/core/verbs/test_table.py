@@ -3,7 +3,15 @@
 import pytest
 
 from faceport.verbs.show.table import Cell, Column, lines, plain, row
-from faceport.verbs.show.text import ELLIPSIS, cell_len, listed, shared_start, shorten, wrap
+from faceport.verbs.show.text import (
+    ELLIPSIS,
+    cell_len,
+    listed,
+    print_sentence,
+    shared_start,
+    shorten,
+    wrap,
+)
 
 NODE = "/stage1/stage1.2/stage1.2.5/LeakyRelu"
 
@@ -113,3 +121,12 @@ def test_styles_stay_with_their_cells():
 
 def test_wide_letters_take_two_columns():
     assert [cell_len(text) for text in ("abc", "größe", "漢字", "e\u0301")] == [3, 5, 4, 1]
+
+
+def test_letters_that_an_encoding_lacks_are_written_in_others():
+    assert "0.5 ±0.1 ≈ … 漢".encode("ascii", "faceport.plain") == b"0.5 +-0.1 ~ ... ?"
+
+
+def test_a_pipe_gets_sentences_whole(capsys):
+    print_sentence("word " * 40)
+    assert capsys.readouterr().out.count("\n") == 1

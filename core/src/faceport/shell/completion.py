@@ -139,12 +139,13 @@ def _overrides(offered: Offers, before: Sequence[str], current: str) -> list[str
     key, equals, value = current.partition("=")
     if not equals:
         return _keys(current, groups, verb, before)
+    words: Iterable[str]
     if key in groups:
         words = _names(key, before)
     else:
         group = _group_of(key, groups)
         known = _options(group, groups[group], before).get(key[len(group) + 1 :]) if group else verb.get(key)
-        words = list(known.values) if known else []
+        words = known.values if known else ()
     given = value[: max(value.rfind(","), value.rfind("[")) + 1]  # of a sweep or a list
     return [f"{key}={given}{word}" for word in words if word not in given.strip("[").split(",")]
 

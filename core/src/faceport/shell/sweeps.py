@@ -5,7 +5,6 @@ The folder lies below out=, so that jobs on other machines find it where they fi
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -13,17 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from faceport.errors import FaceportError
-from faceport.files import write_atomically
 from faceport.networks.sources.addresses import without_secrets
 from faceport.runs.provenance import surroundings
 from faceport.runs.record import FILE, Record
 from faceport.shell.compose import hydra_main
 from faceport.shell.flags import Flags
+from faceport.shell.jobs import EXPERIMENT, plan_jobs, read_notes, this_job
 from faceport.shell.verb import make_verb
 from faceport.verbs.run import WAITING, record_failure
 
@@ -34,8 +32,8 @@ class Begin(Callback):
     """Learn from Hydra where a sweep's folder is, once it has composed it."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Note the folder."""
-        _folders.append(Path(config.hydra.sweep.dir))
+        """Note the folder, and there what is swept over."""
+        _folders.append(plan_jobs(config))
 
 
 def sweep(verb: str, flags: Flags, words: Sequence[str]) -> int:
@@ -48,7 +46,7 @@ def sweep(verb: str, flags: Flags, words: Sequence[str]) -> int:
     if not _folders:
         return 0  # Hydra was told by hydra.mode to run one job
     records = read_jobs(_folders[-1])
-    show_sweep(records)
+    show_sweep(records, [{EXPERIMENT: note.get(EXPERIMENT)} for note in read_notes(_folders[-1])])
     if not records or any(record.status in ("failed", "incomplete") for record in records):
         return 1
     return WAITING if any(record.status == "waiting" for record in records) else 0
@@ -57,22 +55,23 @@ def sweep(verb: str, flags: Flags, words: Sequence[str]) -> int:
 def run_job(verb: str, config: dict[str, Any]) -> None:
     """Run one job; a failure is recorded with its reason and does not stop the others."""
     note: dict[str, Any]
+    job = this_job()
+    print(": ".join(filter(None, (job.title, job.label))), flush=True)
     if config.get("fresh") is None:
         config = {**config, "fresh": False}  # a sweep that is started again runs what is missing
     try:
         made = make_verb(verb, config)
         record: Record = made.act(config)
         note = {"folder": record.folder, "kept": record.kept}
-        what = "kept" if record.kept else record.status
-        print(f"{what}: {record.folder}", flush=True)
+        said = f"{'kept' if record.kept else record.status}: {record.folder}"
     except Exception as error:
         if os.environ.get("FACEPORT_DEBUG"):
             raise
         note = _failed(config, error)
-        print(f"failed: {error}", flush=True)
-    job = HydraConfig.get().job
-    place = Path(HydraConfig.get().sweep.dir) / "jobs"
-    write_atomically(place / f"{int(job.num):06}.json", json.dumps(note, default=str) + "\n")
+        said = f"failed: {error}"
+    job.write(note)
+    left = job.left()
+    print(f"{job.title}: {said}{f' ({left})' if left else ''}", flush=True)
 
 
 def _failed(config: Mapping[str, Any], error: Exception) -> dict[str, Any]:
@@ -84,8 +83,7 @@ def _failed(config: Mapping[str, Any], error: Exception) -> dict[str, Any]:
 
 def read_jobs(folder: Path) -> list[Record]:
     """Read the records of all jobs of a sweep, in their order."""
-    notes = [json.loads(path.read_text()) for path in sorted((folder / "jobs").glob("*.json"))]
-    return [_record(note) for note in notes]
+    return [_record(note) for note in read_notes(folder)]
 
 
 def _record(note: Mapping[str, Any]) -> Record:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from faceport.plugins.health import Fault, known_faults, summary
 from faceport.plugins.index import Choice, installed
 from faceport.verb import Verb
 from faceport.verbs.show.card import card_lines, names_lines
-from faceport.verbs.show.text import wrap
+from faceport.verbs.show.text import print_sentence, width_of
 
 
 @dataclass(frozen=True)
@@ -50,20 +49,15 @@ class List(Verb):
 
     def show(self, outcome: Listing) -> int:
         """Print names with their lines, cards with their options, faults last."""
-        width = terminal_width()
+        width = width_of(sys.stdout)
         for kind, names in outcome.names.items():
             print(f"{kind}:" if names else f"{kind}: none installed")
             print_lines(names_lines(names, width))
         for number, choice in enumerate(outcome.cards):
             print_lines([*([""] if number else []), *card_lines(choice, width)])
         for fault in outcome.broken:
-            print_lines(wrap(printable(f"broken: plugin {fault.plugin.title}: {fault.reason}"), width, 2))
+            print_sentence(printable(f"broken: plugin {fault.plugin.title}: {fault.reason}"), 2)
         return 0
-
-
-def terminal_width() -> int | None:
-    """Tell how many letters a line may have; None where nobody's eyes are on it."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def print_lines(lines: Iterable[str]) -> None:

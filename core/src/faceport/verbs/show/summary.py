@@ -17,10 +17,12 @@ from faceport.verbs.show.text import listed
 MOST_ROWS = 3  # named by a note
 NONE = "–"  # where there is no number
 SAME = "≈"
+LACKING = "!"
 LEGEND = {
     "↑": "higher is better",
     "↓": "lower is better",
     "±": "half of the 95 % interval",
+    LACKING: "of an incomplete run",
     SAME: "inside the 95 % interval of the best of the column, or the best inside its own",
 }
 STYLES = {"failed": "red", "incomplete": "red", "waiting": "yellow"}
@@ -96,7 +98,7 @@ def _short(keys: Sequence[str]) -> list[str]:
 
 def _title(metric: str, name: str) -> str:
     said = meaning(metric, name)
-    unit = "" if not said.unit or name.endswith(f"_{said.unit}") else f" {said.unit}"
+    unit = f" {said.unit}" if said.unit and not name.endswith(f"_{said.unit.lower()}") else ""
     return f"{name.replace('_', ' ')}{unit}{ARROWS[said.better]}"
 
 
@@ -111,6 +113,9 @@ def _numbers(records: Sequence[Record], metric: str, name: str) -> list[Cell]:
             cells.append(Cell(NONE if record.metrics else ""))
             continue
         text, style = with_interval(value, interval_of(own, name)), ""
+        if record.status == "incomplete":
+            cells.append(Cell(f"{text} {LACKING}"))
+            continue
         others = [
             other
             for rival, other in zip(records, values, strict=True)
@@ -138,7 +143,9 @@ def _apart(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool 
 
 
 def _comparable(one: Record, other: Record, metric: str) -> bool:
-    """Tell whether two records have a number of the same pictures, by the same protocol."""
+    """Tell whether two records have a number of the same pictures, all of them, by the same protocol."""
+    if "incomplete" in (one.status, other.status):
+        return False
     same_data = all(one.config.get(key) == other.config.get(key) for key in ("dataset", "limit", "part"))
     protocol = [record.metrics.get(metric, {}).get("protocol") for record in (one, other)]
     return same_data and protocol[0] == protocol[1]
@@ -151,6 +158,8 @@ def _costs(record: Record) -> tuple[str, str, str]:
     ratio = f"{times[0]:.2f}" if times else NONE
     if len(times) > 1:
         ratio = f"{times[0]:.2f} to {times[-1]:.2f}"
+    if record.status == "failed":
+        return "", "", ""
     return f"{speed:.1f}" if speed else NONE, ratio, f"{sum(sizes) / 1e6:.1f}" if sizes else NONE
 
 

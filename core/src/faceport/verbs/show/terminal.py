@@ -63,7 +63,7 @@ def show_run(record: Record) -> None:
         say(out, f"data: {record.data['protocol']}")
     if record.kept:
         say(out, "kept from an earlier run (fresh=true runs it again)")
-    _show_metrics(out, record.metrics)
+    _show_metrics(out, record.metrics, lacking=record.status == "incomplete")
     _show_timing(out, record.timing)
     _show_networks(out, record)
     samples = record.samples
@@ -82,7 +82,7 @@ def show_run(record: Record) -> None:
     say(out, f"record: {record.folder}/{FILE}")
 
 
-def _show_metrics(out: Console, metrics: Mapping[str, Mapping[str, Any]]) -> None:
+def _show_metrics(out: Console, metrics: Mapping[str, Mapping[str, Any]], lacking: bool) -> None:
     """Show each metric's numbers below its name and protocol, all in the same columns."""
     rows: list[Row] = []
     headings: dict[int, str] = {}
@@ -90,7 +90,7 @@ def _show_metrics(out: Console, metrics: Mapping[str, Mapping[str, Any]]) -> Non
         numbers = {name: value for name, value in values.items() if is_number(value)}
         if numbers:
             protocol = f" ({values['protocol']})" if "protocol" in values else ""
-            headings[len(rows)] = f"{metric}{protocol}"
+            headings[len(rows)] = f"{metric}{protocol}{', INCOMPLETE: see below' if lacking else ''}"
         for name, value in numbers.items():
             said = meaning(metric, name)
             better = f"{said.better} is better" if said.better else ""

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import codecs
 import re
+import shutil
+import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
+from typing import TextIO
 
 ELLIPSIS = "…"
 SEPARATORS = "/._-:"  # of paths, nodes and names: where they may be cut
@@ -49,6 +52,18 @@ def wrap(text: str, width: int | None, indent: int = 0) -> list[str]:
             joined = f"{lead}{' ' * indent}{word}"
         line = joined
     return [*lines, line]
+
+
+def width_of(stream: TextIO) -> int | None:
+    """Tell how many letters a line may have; None where it is no terminal that reads."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
+def print_sentence(text: str, indent: int = 0, stream: TextIO | None = None) -> None:
+    """Print a sentence, broken at its blanks where it is a terminal that shows it."""
+    stream = stream or sys.stdout
+    for line in wrap(text, width_of(stream), indent):
+        print(line, file=stream)
 
 
 def shorten(text: str, width: int) -> str:
