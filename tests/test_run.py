@@ -146,6 +146,15 @@ def test_a_sweep_over_experiments_names_them_and_shows_what_differs(tmp_path):
     assert [line[:3] for line in table[1:]] == [["small", "64", "[64,"], ["large", "96", "[96,"]]
 
 
+def test_a_terminal_without_utf_8_gets_other_letters(folder):
+    plain = {"PYTHONIOENCODING": "ascii"}
+    assert "model retinaface_mobilenet" in faceport(
+        "list", "model=retinaface_mobilenet", folder=folder, **plain
+    )
+    words = [*SMALL, "dataset.count=1", "parity=0", "metric=[latency]", "out=plain"]
+    assert "(up)" in faceport("run", "-m", *words, folder=folder, **plain)
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -12,6 +12,7 @@ from faceport.errors import FaceportError, explain_import
 from faceport.escapes import printable
 from faceport.shell.help import verb_help, welcome
 from faceport.shell.offers import Offers, offers, verbs
+from faceport.verbs.show.text import print_sentence
 
 INTERRUPTED = 130
 
@@ -42,7 +43,7 @@ def run_command(words: Sequence[str]) -> int:
 def _fail(error: BaseException, sentence: str) -> int:
     if os.environ.get("FACEPORT_DEBUG"):
         raise error
-    print(f"error: {printable(sentence)}", file=sys.stderr)
+    print_sentence(f"error: {printable(sentence)}", stream=sys.stderr)
     return 1
 
 

@@ -167,9 +167,9 @@ def _group_of(key: str, groups: Iterable[str]) -> str:
 
 def _options(group: str, default: Any, before: Sequence[str]) -> dict[str, Option]:
     """Give the options of the names chosen for a group so far, else of its default, else of all names."""
-    values = [word.partition("=")[2] for word in before if word.startswith(f"{group}=")] or [default or ""]
+    given = [word.partition("=")[2] for word in before if word.startswith(f"{group}=")] or [default or ""]
     presets = _presets(group, before)
-    names = {presets.get(name, name) for name in values[-1].strip("[]").split(",")}
+    names = {presets.get(name, name) for name in given[-1].strip("[]").split(",")}
     kind = kind_of(group)
     known = installed().choices(kind)  # of experiments: none
     chosen = [choice for name, choice in known.items() if name in names] or list(known.values())

@@ -16,6 +16,7 @@ from faceport.plugins.health import Finding, clash_faults, examine, remember
 from faceport.plugins.index import installed
 from faceport.progress import progress
 from faceport.verb import Verb
+from faceport.verbs.show.text import print_sentence
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,16 @@ class Doctor(Verb):
 
     def show(self, outcome: Diagnosis) -> int:
         """Print a line for each plugin, with what is wrong below it."""
-        print("\n".join(outcome.house))
+        for line in outcome.house:
+            print_sentence(line, 4)
         for finding in outcome.findings:
             missing = [f"target {name}: {why}" for name, why in finding.missing.items() if why]
             state = "broken" if finding.faults else "not usable here" if missing else "ok"
             print(f"{state:15} {finding.plugin.title}")
             for reason in finding.faults or missing:
-                print(f"    {reason}")
+                print_sentence(f"    {reason}", 4)
         for clash in outcome.clashes:
-            print(f"{'clash':15} {clash}")
+            print_sentence(f"{'clash':15} {clash}", 16)
         return 1 if outcome.clashes or any(finding.faults for finding in outcome.findings) else 0
 
 

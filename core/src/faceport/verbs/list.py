@@ -12,7 +12,7 @@ from faceport.plugins.health import Fault, known_faults, summary
 from faceport.plugins.index import Choice, installed
 from faceport.verb import Verb
 from faceport.verbs.show.card import card_lines, names_lines
-from faceport.verbs.show.text import print_sentence, width_of
+from faceport.verbs.show.text import accept_all, print_sentence, width_of
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class List(Verb):
 
     def show(self, outcome: Listing) -> int:
         """Print names with their lines, cards with their options, faults last."""
-        width = width_of(sys.stdout)
+        width = width_of(accept_all(sys.stdout))
         for kind, names in outcome.names.items():
             print(f"{kind}:" if names else f"{kind}: none installed")
             print_lines(names_lines(names, width))

@@ -18,16 +18,14 @@ from faceport.runs.record import FILE, Record, Timing
 from faceport.verbs.show.numbers import interval_of, interval_text, is_number, meaning, number
 from faceport.verbs.show.summary import NONE, Settings, summarise
 from faceport.verbs.show.table import Cell, Column, Line, Row, lines, row
-from faceport.verbs.show.text import wrap
+from faceport.verbs.show.text import accept_all, wrap
 
 ORDER = ("decode", "preprocess", "network:", "postprocess", SERVICE, IN_ENGINE)  # how stages begin
 
 
 def console(stderr: bool = False) -> Console:
     """Open a console that leaves the breaking of lines to us; NO_COLOR and the like are rich's to read."""
-    stream = sys.stderr if stderr else sys.stdout
-    if "utf" not in (getattr(stream, "encoding", None) or "utf").lower() and hasattr(stream, "reconfigure"):
-        stream.reconfigure(errors="faceport.plain")
+    stream = accept_all(sys.stderr if stderr else sys.stdout)
     return Console(file=stream, highlight=False, soft_wrap=True)
 
 
@@ -155,7 +153,7 @@ def _load(timing: Timing) -> list[str]:
             f"{', '.join(several)}; {SERVICE.replace('_', ' ')}: a picture's own stages added up"
         )
     if loaded.get("warm_up"):
-        sentences.append(f"the first {loaded['warm_up']} pictures, which warm it up, are not timed")
+        sentences.append(f"not timed, for they warm it up: the first {loaded['warm_up']}")
     few = [
         f"p{round(100 * share)} {least}"
         for share, least in PERCENTILES.items()

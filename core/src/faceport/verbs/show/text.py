@@ -6,6 +6,7 @@ Light: `faceport list` waits for it.
 from __future__ import annotations
 
 import codecs
+import io
 import re
 import shutil
 import sys
@@ -26,6 +27,13 @@ def _in_plain(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error("faceport.plain", _in_plain)
+
+
+def accept_all(stream: TextIO) -> TextIO:
+    """Have a stream write what its encoding has no letter for in other letters, rather than raise."""
+    if isinstance(stream, io.TextIOWrapper) and "utf" not in stream.encoding.lower():
+        stream.reconfigure(errors="faceport.plain")
+    return stream
 
 
 def cell_len(text: str) -> int:
@@ -61,7 +69,7 @@ def width_of(stream: TextIO) -> int | None:
 
 def print_sentence(text: str, indent: int = 0, stream: TextIO | None = None) -> None:
     """Print a sentence, broken at its blanks where it is a terminal that shows it."""
-    stream = stream or sys.stdout
+    stream = accept_all(stream or sys.stdout)
     for line in wrap(text, width_of(stream), indent):
         print(line, file=stream)
 
