@@ -42,7 +42,10 @@ def test_there_may_be_none(tmp_path):
     [
         (lambda c: c.pop("format"), "is no record of faceport"),
         (lambda c: c.update(format=1), "is a record of format 1, this faceport reads format 2"),
-        (lambda c: c.update(status="fine"), "status is 'fine', it must be one of done, failed, waiting"),
+        (
+            lambda c: c.update(status="fine"),
+            "status is 'fine', it must be one of done, incomplete, failed, waiting",
+        ),
         (lambda c: c.update(metrics=[]), r"'metrics' is \[\], it must be a mapping"),
         (lambda c: c.update(notes="one"), "'notes' is 'one', it must be a list"),
         (lambda c: c.update(extra=1), "has a field 'extra', which no record has"),
