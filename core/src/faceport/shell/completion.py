@@ -12,6 +12,7 @@ from faceport.errors import ConfigError, suggest
 from faceport.plugins.index import installed, read_yaml
 from faceport.plugins.kinds import kind_of
 from faceport.plugins.meanings import Option, options
+from faceport.shell.flags import HERE
 from faceport.shell.launchers import HYDRA, hydra_plugins
 from faceport.shell.offers import Offers, offers, verbs
 
@@ -198,7 +199,7 @@ def _names(group: str, before: Sequence[str]) -> list[str]:
 
 def _presets(group: str, before: Sequence[str]) -> dict[str, str]:
     """List a user's own files for a group, each with the name that it is based on."""
-    folders = [Path("conf"), *(Path(folder) for folder in _config_dirs(before))]
+    folders = [HERE, *(Path(folder) for folder in _config_dirs(before))]
     return {
         path.stem: _base(path)
         for folder in folders
