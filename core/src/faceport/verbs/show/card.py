@@ -18,7 +18,7 @@ FACTS = (Column(), Column(prose=True))
 OPTIONS = (
     Column("option"),
     Column("default", least=12),
-    Column("type", least=8),
+    Column("type"),
     Column("meaning", prose=True),
 )
 

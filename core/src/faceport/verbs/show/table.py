@@ -14,7 +14,7 @@ from faceport.verbs.show.text import cell_len, shorten, wrap
 
 GAP = 2  # blanks between two columns
 TITLE = 8  # a title takes several lines rather than make a column wider than this
-PROSE = 36  # narrowest column of sentences; half of a terminal that is very narrow
+PROSE = 30  # narrowest column of sentences; half of a terminal that is very narrow
 
 
 @dataclass(frozen=True)
