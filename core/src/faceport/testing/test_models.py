@@ -17,6 +17,7 @@ import pytest
 from faceport.api import Model, Session
 from faceport.engine.engine import Engine
 from faceport.engine.flow import Settings
+from faceport.engine.steps import Answered, advance
 from faceport.engine.watch import Watch
 from faceport.errors import MissingError
 from faceport.networks.reference import reference_session
@@ -268,6 +269,30 @@ def test_answers_do_not_depend_on_batches_or_order(trial: Trial) -> None:
         for prediction in found:
             where = f"{prediction.id} in batches of {batch_size}"
             check_same(prediction.faces, wanted[prediction.id], TOLERANCE, where)
+
+
+def test_the_same_answers_give_the_same_calls(trial: Trial) -> None:
+    """A generator is replayed from its answers where its networks run on a machine that cannot be called."""
+    sample = trial.samples()[0]
+
+    def walk(answers: list[list[Tensors]] | None) -> tuple[list[bytes], list[list[Tensors]]]:
+        steps = trial.model.predict(sample)
+        step = advance(steps)
+        seen: list[bytes] = []
+        given: list[list[Tensors]] = []
+        while not isinstance(step, Answered):
+            for call in step.calls:
+                seen += [name.encode() + call.inputs[name].tobytes() for name in sorted(call.inputs)]
+            if answers is None:
+                outputs = [trial.sessions[call.network].run(call.inputs) for call in step.calls]
+            else:
+                outputs = answers[len(given)]
+            given.append(outputs)
+            step = advance(steps, step.answer(outputs))
+        return seen, given
+
+    first, answers = walk(None)
+    assert walk(answers)[0] == first, "predict() asks for other tensors when it is sent the same answers"
 
 
 def test_samples_are_left_as_they_are(trial: Trial) -> None:
