@@ -37,3 +37,10 @@ def metrics():
     from faulty import metric
 
     return _offered(metric)
+
+
+@hookimpl
+def verbs():
+    from faulty import verb
+
+    return _offered(verb)

@@ -1,5 +1,6 @@
 """The conformance kit finds what it is there to find, and blames nobody else."""
 
+import json
 import os
 import re
 import subprocess
@@ -15,7 +16,7 @@ from faceport.testing import test_plugins
 from tests.conftest import ROOT
 from tests.fakes import install
 
-KINDS = ("model", "target", "dataset", "metric")
+KINDS = ("model", "target", "dataset", "metric", "verb")
 
 
 def classes(kind: str) -> dict[str, type]:
@@ -59,7 +60,7 @@ def kit(site: Path, chosen: str) -> tuple[dict[str, set[str]], str]:
         r"^(?:FAILED|ERROR) \S*::(\w+)\[(.*?)\](?: - .*)?$", done.stdout, re.MULTILINE
     ):
         parts = re.fullmatch(
-            r"((?:model|target|dataset|metric|plugin)-\w+)(?:-(?:torch|onnx))?(?:-(.+))?", bracket
+            r"((?:model|target|dataset|metric|verb|plugin)-\w+)(?:-(?:torch|onnx))?(?:-(.+))?", bracket
         )
         failed.setdefault(parts[1], set()).add(f"{test}[{parts[2]}]" if parts[2] else test)
     return failed, done.stdout
@@ -71,8 +72,11 @@ def verdicts(tmp_path_factory) -> dict[str, set[str]]:
     files = {f"faulty/{path.name}": path.read_text() for path in (ROOT / "tests/faulty").glob("*.py")}
     for kind in KINDS:
         for name, cls in classes(kind).items():
-            content = asdict(cls.Options()) | {"card": card(cls)}
-            files[f"faulty/conf/{kind}/{name}.yaml"] = yaml.safe_dump(content)
+            lines = [
+                f"{key}: {json.dumps(value)}  # an option\n" for key, value in asdict(cls.Options()).items()
+            ]
+            text = "".join(lines) + yaml.safe_dump({"card": card(cls)})
+            files[f"faulty/conf/{kind}/{name}.yaml"] = text
     install(site, "faulty", files, {"faulty": "faulty"})
     return kit(site, "faulty_")[0]
 
