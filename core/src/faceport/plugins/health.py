@@ -18,7 +18,7 @@ from typing import Any
 
 from faceport.errors import FaceportError
 from faceport.files import cache_dir, digest, write_atomically
-from faceport.plugins.index import Choice, Plugin, installed
+from faceport.plugins.index import Choice, Plugin, installed, owner
 from faceport.plugins.loading import classes, create, load
 
 LIGHT = {*sys.stdlib_module_names, "faceport", "pluggy", "numpy", "yaml"}  # quick to import
@@ -83,9 +83,10 @@ def known_faults() -> Iterator[Fault]:
 
 def clash_faults() -> Iterator[Fault]:
     """Name what two plugins offer under one name."""
-    for (kind, name), rivals in installed().clashes.items():
-        titles = " and ".join(plugin.title for plugin in rivals)
-        yield Fault(rivals[0], f"two plugins offer {kind} '{name}': {titles}. Uninstall one of them")
+    index = installed()
+    for (kind, name), rivals in index.clashes.items():
+        first = owner(rivals, kind, name)
+        yield Fault(next(plugin for plugin in rivals if plugin is not first), index.clash(kind, name))
 
 
 def try_import(plugins: list[Plugin]) -> list[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import importlib.util
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -17,6 +17,7 @@ import yaml
 
 from faceport.errors import ConfigError, PluginError, suggest
 from faceport.plugins.kinds import OWN, RESERVED, Kind
+from faceport.plugins.shipped import brings, is_shipped, requirement
 
 GROUP = "faceport"
 NOT_OPTIONS = ("card", "defaults")  # keys of a YAML
@@ -30,6 +31,11 @@ class Choice:
     name: str
     path: Path
     plugin: str
+
+    @property
+    def full(self) -> str:
+        """Give the name that no other plugin can have: PLUGIN/NAME."""
+        return f"{self.plugin}/{self.name}"
 
     @cached_property
     def content(self) -> Mapping[str, Any]:
@@ -92,20 +98,37 @@ class Index:
     kinds: Mapping[str, Kind] = field(default_factory=lambda: dict(OWN))
 
     def choices(self, kind: str) -> dict[str, Choice]:
-        """List what can be chosen for a kind, by name; broken plugins and clashing names left out."""
+        """List what can be chosen for a kind, by name; broken plugins are left out."""
         return {
-            choice.name: choice
+            self._name(plugin, choice): choice
             for plugin in self.plugins
             if not plugin.faults
             for choice in plugin.choices
-            if choice.kind == kind and (kind, choice.name) not in self.clashes
+            if choice.kind == kind and (kind != "kind" or self._name(plugin, choice) == choice.name)
         }
+
+    def _name(self, plugin: Plugin, choice: Choice) -> str:
+        """Give the name by which something is chosen: a longer one where others offer the short one, too."""
+        rivals = self.clashes.get((choice.kind, choice.name), ())
+        return choice.name if not rivals or plugin is owner(rivals, choice.kind, choice.name) else choice.full
 
     def kind(self, name: str) -> Kind:
         """Find a kind by name, or say which there are."""
-        if name not in self.kinds:
-            raise ConfigError(f"there is no kind '{name}'. {suggest(name, self.kinds)}")
-        return self.kinds[name]
+        if name in self.kinds:
+            return self.kinds[name]
+        if ("kind", name) in self.clashes:
+            raise PluginError(self.clash("kind", name))
+        raise ConfigError(f"there is no kind '{name}'. {suggest(name, self.kinds)}")
+
+    def clash(self, kind: str, name: str) -> str:
+        """Say who offers one name, which of them is taken, and how to take another."""
+        rivals = self.clashes[kind, name]
+        first, titles = owner(rivals, kind, name), " and ".join(plugin.title for plugin in rivals)
+        begin = "faceport " if kind == "verb" else f"{kind}="
+        words = " or ".join(f"{begin}{plugin.name}/{name}" for plugin in rivals if plugin is not first)
+        taken = f"; the name belongs to {first.distribution}" if first else ""
+        ways = "" if kind == "kind" else f", or say which you mean: {words}"
+        return f"two plugins offer {kind} '{name}': {titles}{taken}. Uninstall one of them{ways}"
 
     def shown_kinds(self) -> list[str]:
         """Name the kinds to show: `kind` itself only where a plugin brings one."""
@@ -119,24 +142,45 @@ class Index:
             if "boxes" in choice.card.get("provides", ()) and not choice.card.get("needs")
         }
 
+    def get(self, kind: str, name: str) -> Choice | None:
+        """Look one name of a kind up, as NAME or as PLUGIN/NAME."""
+        choices = self.choices(kind)
+        return choices.get(name) or next((one for one in choices.values() if one.full == name), None)
+
     def find(self, kind: str, name: str) -> Choice:
         """Find one name of a kind, or say what there is and what is wrong with the one that was meant."""
-        found = self.choices(kind).get(name)
+        found = self.get(kind, name)
         if found:
             return found
-        if (kind, name) in self.clashes:
-            rivals = " and ".join(plugin.title for plugin in self.clashes[kind, name])
-            raise PluginError(f"two plugins offer {kind} '{name}': {rivals}. Uninstall one of them")
+        if kind not in self.kinds:
+            self.kind(kind)  # says what is wrong with it
         for plugin in self.plugins:
-            if any((choice.kind, choice.name) == (kind, name) for choice in plugin.choices):
+            if plugin.faults and any(
+                choice.kind == kind and name in (choice.name, choice.full) for choice in plugin.choices
+            ):
                 raise PluginError(
                     f"{kind} '{name}' comes from plugin {plugin.title}: {'; '.join(plugin.faults)}"
                 )
+        if (kind, name) in self.clashes:
+            raise PluginError(self.clash(kind, name))
+        if requirement(kind, name):
+            raise ConfigError(f"{kind} '{name}' is not installed: pip install '{requirement(kind, name)}'")
         raise ConfigError(f"could not find {kind} '{name}'. {suggest(name, self.choices(kind))}")
 
     def plugin(self, name: str) -> Plugin:
         """Find a plugin by the name of its entry point."""
-        return next(plugin for plugin in self.plugins if plugin.name == name)
+        return min((one for one in self.plugins if one.name == name), key=lambda one: len(one.faults))
+
+
+def owner(rivals: Iterable[Plugin], kind: str, name: str) -> Plugin | None:
+    """Find the plugin that a name belongs to, of those that offer it: the shipped one."""
+    return next((plugin for plugin in rivals if brings(plugin.distribution, kind, name)), None)
+
+
+def is_known(kind: str, name: str) -> bool:
+    """Tell whether a name is offered by any plugin, broken ones too, or could be installed."""
+    offered = (choice for plugin in installed().plugins for choice in plugin.choices if choice.kind == kind)
+    return bool(requirement(kind, name)) or any(name in (choice.name, choice.full) for choice in offered)
 
 
 @lru_cache(maxsize=1)
@@ -149,31 +193,42 @@ def installed() -> Index:
     owners: dict[tuple[str, str], list[Plugin]] = defaultdict(list)
     for plugin in plugins:
         for choice in plugin.choices:
-            owners[choice.kind, choice.name].append(plugin)
+            if not plugin.faults or brings(plugin.distribution, choice.kind, choice.name):
+                owners[choice.kind, choice.name].append(plugin)
     clashes = {key: tuple(rivals) for key, rivals in owners.items() if len(rivals) > 1}
     return Index(tuple(plugins), clashes, kinds)
 
 
 def _kinds(plugins: Iterable[Plugin]) -> dict[str, Kind]:
-    """Add the kinds that plugins bring to the core's own; of two with one name neither counts."""
-    brought = [
-        Kind(path.stem, f"{path.stem}s", plugin=plugin.name)
-        for plugin in plugins
-        for path in _files(plugin, "kind")
-        if path.stem not in RESERVED
-    ]
-    names = Counter(kind.name for kind in brought)
-    return {**OWN, **{kind.name: kind for kind in brought if names[kind.name] == 1}}
+    """Add the kinds that plugins bring to the core's own; of two with one name, the shipped one or none."""
+    brought: dict[str, list[Plugin]] = defaultdict(list)
+    for plugin in plugins:
+        for path in _files(plugin, "kind"):
+            if not _unfit(path.stem):
+                brought[path.stem].append(plugin)
+    kinds = dict(OWN)
+    for name, rivals in brought.items():
+        taken = rivals[0] if len(rivals) == 1 else owner(rivals, "kind", name)
+        if taken:
+            kinds[name] = Kind(name, f"{name}s", plugin=taken.name)
+    return kinds
+
+
+def _unfit(kind: str) -> str:
+    """Say why no kind can have a name; empty for a fitting one."""
+    if kind in RESERVED:
+        return "which is a name of the core's own"
+    return "" if kind.isidentifier() else "but a hook must be able to have this name: letters, digits and _"
 
 
 def _without_twins(plugins: list[Plugin]) -> list[Plugin]:
-    """Find fault with plugins of one name: nobody could say which of them is meant."""
+    """Find fault with plugins of one name, except with a shipped one: nobody could say which is meant."""
     by_name: dict[str, list[Plugin]] = defaultdict(list)
     for plugin in plugins:
         by_name[plugin.name].append(plugin)
     return [
         dataclasses.replace(plugin, faults=(*plugin.faults, _twins(by_name[plugin.name])))
-        if len(by_name[plugin.name]) > 1
+        if len(by_name[plugin.name]) > 1 and not is_shipped(plugin.distribution)
         else plugin
         for plugin in plugins
     ]
@@ -181,7 +236,9 @@ def _without_twins(plugins: list[Plugin]) -> list[Plugin]:
 
 def _twins(plugins: list[Plugin]) -> str:
     names = " and ".join(f"{plugin.distribution} {plugin.version}" for plugin in plugins)
-    return f"two distributions call their plugin '{plugins[0].name}': {names}. Uninstall one of them"
+    own = [plugin.distribution for plugin in plugins if is_shipped(plugin.distribution)]
+    which = f"; the name belongs to {own[0]}" if own else ""
+    return f"two distributions call their plugin '{plugins[0].name}': {names}{which}. Uninstall one of them"
 
 
 def _locate(point: EntryPoint) -> Plugin:
@@ -213,8 +270,8 @@ def _inspect(plugin: Plugin, kinds: Mapping[str, Kind]) -> Plugin:
                 _ = choice.content
             except ConfigError as error:
                 faults.append(str(error))
-            if kind == "kind" and path.stem in RESERVED:
-                faults.append(f"it brings a kind '{path.stem}' ({path}), which is a name of the core's own")
+            if kind == "kind" and _unfit(path.stem):
+                faults.append(f"it brings a kind '{path.stem}' ({path}), {_unfit(path.stem)}")
     return dataclasses.replace(plugin, choices=tuple(choices), faults=tuple(faults))
 
 

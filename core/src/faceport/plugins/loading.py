@@ -102,12 +102,12 @@ def find_class(kind: str, name: str) -> type[Any]:
     choice, table = installed().find(kind, name), installed().kind(kind)
     plugin = installed().plugin(choice.plugin)
     by_name = answers(plugin, table)
-    if name not in by_name:
+    if choice.name not in by_name:
         raise PluginError(
             f"plugin {plugin.title} ships {choice.path.name} but its hook '{table.hook}' names no class "
-            f"'{name}': it answers {sorted(by_name) or 'nothing'}"
+            f"'{choice.name}': it answers {sorted(by_name) or 'nothing'}"
         )
-    return _checked(by_name[name], name, plugin, table)
+    return _checked(by_name[choice.name], choice.name, plugin, table)
 
 
 def _checked(value: Any, name: str, plugin: Plugin, kind: Kind) -> type[Any]:

@@ -23,7 +23,8 @@ def run_folder(config: Mapping[str, Any], prefix: str = "", groups: Iterable[str
     """Choose the folder of a configuration: the same for the same command, so that it can go on."""
     names = [(config.get(group) or {}).get(NAME) for group in groups]
     stable = {key: value for key, value in config.items() if key not in VOLATILE}
-    return Path(str(config["out"])) / "-".join([*filter(None, [prefix, *names]), digest(stable)[:8]])
+    name = "-".join([*filter(None, [prefix, *names]), digest(stable)[:8]])
+    return Path(str(config["out"])) / name.replace("/", ".")
 
 
 def run_mark(plan: Plan) -> str:

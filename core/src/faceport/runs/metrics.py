@@ -9,6 +9,7 @@ from faceport.api import Dataset, Metric, Model
 from faceport.errors import ConfigError
 from faceport.plugins.index import installed
 from faceport.plugins.loading import create
+from faceport.runs.chosen import NAME, of
 
 
 def choose_metrics(
@@ -17,7 +18,10 @@ def choose_metrics(
     """Make metrics by name, with notes about absent ones; a chosen one that cannot score is refused."""
     provided = model.provides | model.needs if model is not None else None
     if chosen:
-        metrics = {name: create("metric", name, **(options or {})) for name, options in chosen.items()}
+        metrics = {}
+        for key, options in chosen.items():
+            content = of({NAME: key, **(options or {})})  # the name says more than the key: PLUGIN/NAME
+            metrics[content.name] = content.make("metric")
         for name, metric in metrics.items():
             why = _unfit(metric, dataset, provided)
             if why:

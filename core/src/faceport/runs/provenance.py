@@ -42,7 +42,7 @@ def version_facts(config: Mapping[str, Any], metrics: Mapping[str, Any] | None =
     index = installed()
     used = versions(LIBRARIES)
     for kind, name in [*_choices(config), *(("metric", name) for name in metrics or ())]:
-        choice = index.choices(kind).get(name)
+        choice = index.get(kind, name)
         if choice:
             plugin = index.plugin(choice.plugin)
             used[plugin.distribution] = plugin.version
@@ -57,7 +57,7 @@ def _choices(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if kind not in kinds or not isinstance(content, Mapping):
             continue
         if kinds[kind].many:
-            yield from ((kind, name) for name in content)
+            yield from ((kind, str((inner or {}).get(chosen.NAME, key))) for key, inner in content.items())
         elif content.get(chosen.NAME):
             yield kind, str(content[chosen.NAME])
 

@@ -57,7 +57,8 @@ def reference_folder(plan: Plan) -> Path:
     config = plan.config
     names = [(config.get(group) or {}).get(NAME) for group in ("detector", "model", "dataset")]
     stable = [plan.settled(), config.get("dataset"), plan.portion.limit, plan.portion.part]
-    return Path(str(config["out"])) / "-".join(["reference", *filter(None, names), digest(stable)[:8]])
+    name = "-".join(["reference", *filter(None, names), digest(stable)[:8]])
+    return Path(str(config["out"])) / name.replace("/", ".")
 
 
 def _ask(plan: Plan, file: PredictionFile) -> None:

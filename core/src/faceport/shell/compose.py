@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from faceport.artifacts.bundle import read_bundle
-from faceport.errors import ConfigError
+from faceport.errors import ConfigError, FaceportError
 from faceport.plugins.index import installed
 from faceport.plugins.kinds import kind_of
 from faceport.runs.advice import choose_one
@@ -53,7 +53,7 @@ def compose_offers(offered: Offers, words: Iterable[str], folder: Path | None = 
         register(offered)
         try:
             with _own_hydra(), _search(folder):
-                config = compose(offered.verb, prepared, return_hydra_config=True)
+                config = compose(offered.config_name, prepared, return_hydra_config=True)
                 return plain(offered, config, config.hydra.runtime.choices)
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(explain(error)) from error
@@ -145,6 +145,12 @@ def explain(error: Exception) -> str:
     chosen = re.match(r"You must specify '([\w/]+)'", text)
     if chosen:
         return choose_one(chosen[1])
+    absent = re.search(r"Could not find '([\w/]+)/(\w+)'", text)
+    if absent:
+        try:
+            installed().find(kind_of(absent[1]), absent[2])
+        except FaceportError as why:
+            return str(why)
     lines = [line.strip() for line in text.splitlines() if line.strip() and "HYDRA_FULL_ERROR" not in line]
     return " ".join(lines)
 
@@ -165,4 +171,4 @@ def hydra_main(
         return job(plain(offered, config, HydraConfig.get().runtime.choices))
 
     sys.argv = ["faceport", *flags.words(), *overrides]
-    hydra.main(version_base="1.3", config_path=None, config_name=verb)(task)()
+    hydra.main(version_base="1.3", config_path=None, config_name=offered.config_name)(task)()

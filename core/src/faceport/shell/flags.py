@@ -112,4 +112,5 @@ def _folder(given: dict[str, str]) -> Path | None:
 def experiments(folder: Path | None) -> list[str]:
     """List the experiments of this folder, and of one of configurations."""
     places = [place / EXPERIMENTS for place in (HERE, folder) if place]
-    return sorted({path.stem for place in places for path in place.glob("[!_.]*.yaml")})
+    found = {path.relative_to(place) for place in places for path in place.rglob("[!_.]*.yaml")}
+    return sorted(path.with_suffix("").as_posix() for path in found)

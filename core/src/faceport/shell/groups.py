@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
 from faceport.plugins.index import Choice, installed
 from faceport.plugins.kinds import KIND, VERB
+from faceport.runs.chosen import NAME
 from faceport.shell.offers import Offers
 from faceport.shell.overrides import NOTHING
 
@@ -38,7 +40,7 @@ def register(offered: Offers, sweep: str = "") -> None:
         _store_nothing(group)
     groups = [{group: name} for group, name in offered.groups.items()]
     node = {"defaults": [*groups, *LAST, *QUIET], **offered.content, "hydra": _hydra(sweep)}
-    ConfigStore.instance().store(name=offered.verb, node=node, provider=PROVIDER)
+    ConfigStore.instance().store(name=offered.config_name, node=node, provider=PROVIDER)
 
 
 def _hydra(sweep: str) -> dict[str, Any]:
@@ -53,10 +55,16 @@ def _hydra(sweep: str) -> dict[str, Any]:
 
 
 def _store(group: str, choice: Choice, package: str) -> None:
+    """Offer one choice, as NAME where that is its own and as PLUGIN/NAME."""
     node: dict[str, Any] = dict(choice.options)
     if group == choice.kind:  # what a name chooses in other groups counts where it is itself the main choice
         node = {"defaults": [*map(_anywhere, choice.choices), "_self_"], **node}
-    ConfigStore.instance().store(group=group, name=choice.name, node=node, package=package, provider=PROVIDER)
+    store = partial(ConfigStore.instance().store, package=package, provider=PROVIDER)
+    if installed().choices(choice.kind).get(choice.name) is choice:
+        store(group=group, name=choice.name, node=node)
+    if package != group.replace("/", "."):  # one key of several below the kind: the longer name stands inside
+        node = {**node, NAME: choice.full}
+    store(group=f"{group}/{choice.plugin}", name=choice.name, node=node)
 
 
 def _store_nothing(group: str) -> None:

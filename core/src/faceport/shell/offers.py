@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from faceport.errors import ConfigError, suggest
-from faceport.plugins.index import Choice, installed
+from faceport.plugins.index import Choice, installed, is_known
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,11 @@ class Offers:
     def options(self) -> dict[str, Any]:
         """Options with their defaults, by dotted keys."""
         return dict(_flat(self.content))
+
+    @property
+    def config_name(self) -> str:
+        """Name its configuration for Hydra, to whom a slash means a folder."""
+        return self.verb.replace("/", ".")
 
     @property
     def composed(self) -> bool:
@@ -47,11 +52,9 @@ def verbs() -> dict[str, Choice]:
 def offers(verb: str) -> Offers:
     """Read what a verb takes, or say which verbs there are."""
     choices = installed().choices("verb")
-    if verb not in choices:
-        if any(one.kind == "verb" and one.name == verb for p in installed().plugins for one in p.choices):
-            installed().find("verb", verb)  # says what is wrong with its plugin
+    if verb not in choices and not is_known("verb", verb):
         raise ConfigError(f"there is no command '{verb}'. {suggest(verb, choices)}")
-    choice = choices[verb]
+    choice = installed().find("verb", verb)  # or the sentence that says what is wrong with it
     groups = dict(item for entry in choice.choices for item in entry.items())
     card = choice.card
     return Offers(verb, groups, choice.options, str(card.get("words", "")), bool(card.get("sweep")))

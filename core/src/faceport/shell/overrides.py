@@ -126,9 +126,9 @@ def literal(value: Any) -> str:
 
 
 def names(value: str) -> list[str]:
-    """List the plain names in a choice: a, a,b or [a,b]; patterns and functions are Hydra's business."""
+    """List the plain names in a choice: a, PLUGIN/a, a,b or [a,b]; patterns and functions are Hydra's."""
     parts = value.strip("[]").split(",")
-    return [part.strip() for part in parts if re.fullmatch(r"[\w.-]+", part.strip())]
+    return [part.strip() for part in parts if re.fullmatch(r"[\w./-]+", part.strip())]
 
 
 def _group(key: str, offers: Offers) -> str:

@@ -32,7 +32,7 @@ def meaning(metric: str, number: str) -> Meaning:
 
 
 def _patterns(metric: str) -> Mapping[str, Any]:
-    choice = installed().choices("metric").get(metric)
+    choice = installed().get("metric", metric)
     return (choice.card.get("numbers") or {}) if choice else {}
 
 
