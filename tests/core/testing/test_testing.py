@@ -101,22 +101,24 @@ def metrics():
 CARD = "card: {summary: Has a fault}\n"
 UNMADE = "test_instance_can_be_made"
 KEYS = "test_yaml_names_the_options_of_its_class"
+MEANINGS = "test_yaml_says_beside_each_option_what_it_means"
+VALUES = "test_yaml_lists_the_values_that_its_class_takes"
 CLASSES = "test_every_yaml_has_a_class"
 YAML = "conf/metric/{module}.yaml"
 PLUGINS = {  # module -> files that differ from a good plugin's, and the tests that must fail
     "faulty_light": ({}, set()),
     "faulty_heavy": ({"__init__.py": f"import scipy\n{HOOK}"}, {"test_module_imports_nothing_heavy"}),
     "faulty_eager": ({"metric.py": "import torch\n"}, {"test_classes_load_without_their_runtime"}),
-    "faulty_extra": ({YAML: f"sise: 1\n{CARD}"}, {KEYS, UNMADE}),
+    "faulty_extra": ({YAML: f"sise: 1  # a slip of the pen\n{CARD}"}, {KEYS, UNMADE}),
     "faulty_silent": ({YAML: "card: {}\n"}, {"test_card_has_a_summary"}),
     "faulty_maker": (
         {YAML: f"{CARD}extra: {{_target_: os.system}}\n"},
-        {"test_yaml_makes_no_objects", KEYS, UNMADE},
+        {"test_yaml_makes_no_objects", KEYS, MEANINGS, UNMADE},
     ),
-    "faulty_typed": ({YAML: f"size: big\n{CARD}", "metric.py": "SIZE = 1\n"}, {UNMADE}),
+    "faulty_typed": ({YAML: f"size: big  # how big\n{CARD}", "metric.py": "SIZE = 1\n"}, {UNMADE}),
     "faulty_empty": ({YAML: None}, {"test_offers_something"}),
     "faulty_broken": ({YAML: "card: [\n"}, {"test_has_no_fault", CLASSES}),
-    "faulty_second": ({"conf/metric/faulty_second_yaml.yaml": CARD}, {CLASSES, KEYS, UNMADE}),
+    "faulty_second": ({"conf/metric/faulty_second_yaml.yaml": CARD}, {CLASSES, KEYS, VALUES, UNMADE}),
 }
 METRIC = """
 from dataclasses import make_dataclass
