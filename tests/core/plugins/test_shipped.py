@@ -5,6 +5,7 @@ import tomllib
 from dataclasses import replace
 
 import pytest
+from hydra.core.config_store import ConfigStore
 
 from faceport.errors import ConfigError
 from faceport.plugins import index
@@ -57,6 +58,9 @@ def bare(monkeypatch):
     monkeypatch.setattr(index, "installed", lambda: few)
     for module in ("offers", "overrides", "groups", "compose", "verb"):
         monkeypatch.setattr(f"faceport.shell.{module}.installed", lambda: few)
+    store = ConfigStore.instance()  # one for the whole process: it would still hold what others registered
+    others = {group: one for group, one in store.repo.items() if group not in installed().kinds}
+    monkeypatch.setattr(store, "repo", others)
     return few
 
 
