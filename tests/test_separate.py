@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -135,6 +136,11 @@ print(json.dumps({
     assert there(elsewhere, "doctor", folder=tmp_path).count("ok ") == 4
 
 
+def said_of(output: str) -> str:
+    """Leave out how fast it was."""
+    return re.sub(r"[\d.]+ per second", "so fast", output)
+
+
 def test_what_was_compiled_here_predicts_the_same_there(elsewhere, photo, tmp_path):
     import torch
 
@@ -148,7 +154,7 @@ def test_what_was_compiled_here_predicts_the_same_there(elsewhere, photo, tmp_pa
     here = faceport(*words, "out=here", folder=tmp_path)
     said = there(elsewhere, *words, "out=there", folder=tmp_path)
     assert "so its anchors are taken to be" in here
-    assert said.replace("there", "here") == here
+    assert said_of(said).replace("there", "here") == said_of(here)
 
     found = (tmp_path / "there" / "predictions.jsonl").read_bytes()
     assert found == (tmp_path / "here" / "predictions.jsonl").read_bytes()

@@ -100,7 +100,7 @@ def test_int8_that_runs_nothing_in_int8_is_a_fallback(tmp_path: Path) -> None:
 def test_slopes_are_widened_so_that_prelu_is_known(tmp_path: Path) -> None:
     from faceport.graph.prelu import widen_slopes
 
-    model = onnx.load(builder(target(), "mnn", network("free"), tmp_path).onnx(network("free")))
+    model = onnx.load(builder(target(), "mnn", network("free"), tmp_path).exporter.onnx(network("free")))
     slope = next(node.input[1] for node in model.graph.node if node.op_type == "PRelu")
     for _ in range(2):
         widen_slopes(model)

@@ -95,7 +95,7 @@ def test_a_pair_of_packages_that_crashes_is_found_out_elsewhere(
 
 def test_only_cpus_are_tuned_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kit = builder(target(), "tvm", network("fixed"), tmp_path)
-    kit.target = target(kind="cuda", tuning=50)
+    kit = dataclasses.replace(kit, target=target(kind="cuda", tuning=50))
     monkeypatch.setattr(type(kit.target), "missing", lambda self: "")  # as where there is a GPU
     with pytest.raises(FaceportError, match="target.tuning .* needs target.kind=llvm"):
         kit.build()
