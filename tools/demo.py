@@ -59,7 +59,8 @@ def drawn_pictures() -> str:
 
 def table(folder: str) -> str:
     """Make a table of the records below a folder of results."""
-    records = [Record.read(path) for path in sorted(OUT.glob(f"{folder}/*/record.json"))]
+    paths = sorted(OUT.glob(f"{folder}/*/record.json"), key=lambda path: path.stat().st_mtime_ns)
+    records = [Record.read(path) for path in paths]  # in the order of the sweep
     return markdown(summarise([record for record in records if record]))
 
 
