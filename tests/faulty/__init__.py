@@ -44,3 +44,10 @@ def verbs():
     from faulty import verb
 
     return _offered(verb)
+
+
+@hookimpl
+def kinds():
+    from faulty import kind
+
+    return _offered(kind)

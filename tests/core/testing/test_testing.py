@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from importlib import import_module
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from faceport.testing import test_plugins
 from tests.conftest import ROOT
 from tests.fakes import install
 
-KINDS = ("model", "target", "dataset", "metric", "verb")
+KINDS = ("model", "target", "dataset", "metric", "verb", "kind")
 
 
 def classes(kind: str) -> dict[str, type]:
@@ -59,9 +59,7 @@ def kit(site: Path, chosen: str) -> tuple[dict[str, set[str]], str]:
     for test, bracket in re.findall(
         r"^(?:FAILED|ERROR) \S*::(\w+)\[(.*?)\](?: - .*)?$", done.stdout, re.MULTILINE
     ):
-        parts = re.fullmatch(
-            r"((?:model|target|dataset|metric|verb|plugin)-\w+)(?:-(?:torch|onnx))?(?:-(.+))?", bracket
-        )
+        parts = re.fullmatch(r"(\w+-\w+)(?:-(?:torch|onnx))?(?:-(.+))?", bracket)
         failed.setdefault(parts[1], set()).add(f"{test}[{parts[2]}]" if parts[2] else test)
     return failed, done.stdout
 
@@ -72,9 +70,8 @@ def verdicts(tmp_path_factory) -> dict[str, set[str]]:
     files = {f"faulty/{path.name}": path.read_text() for path in (ROOT / "tests/faulty").glob("*.py")}
     for kind in KINDS:
         for name, cls in classes(kind).items():
-            lines = [
-                f"{key}: {json.dumps(value)}  # an option\n" for key, value in asdict(cls.Options()).items()
-            ]
+            options = asdict(cls.Options()) if is_dataclass(cls.Options) else {}
+            lines = [f"{key}: {json.dumps(value)}  # an option\n" for key, value in options.items()]
             text = "".join(lines) + yaml.safe_dump({"card": card(cls)})
             files[f"faulty/conf/{kind}/{name}.yaml"] = text
     install(site, "faulty", files, {"faulty": "faulty"})
@@ -98,6 +95,23 @@ def metrics():
     from {module}.metric import Good
     return {{"{module}": Good}}
 """
+STRANGERS = """
+@hookimpl
+def kinds():
+    return {{"faulty_strange": "{module}.metric:Strange"}}
+@hookimpl
+def faulty_stranges():
+    return {{"faulty_stranger_thing": "{module}.metric:Good"}}
+"""
+STRANGE = """
+from abc import ABC, abstractmethod
+from faceport.verb import NoOptions
+class Strange(ABC):
+    '''Do something.'''
+    Options = NoOptions
+    @abstractmethod
+    def apply(self): ...
+"""
 CARD = "card: {summary: Has a fault}\n"
 UNMADE = "test_instance_can_be_made"
 KEYS = "test_yaml_names_the_options_of_its_class"
@@ -118,6 +132,18 @@ PLUGINS = {  # module -> files that differ from a good plugin's, and the tests t
     "faulty_typed": ({YAML: f"size: big  # how big\n{CARD}", "metric.py": "SIZE = 1\n"}, {UNMADE}),
     "faulty_empty": ({YAML: None}, {"test_offers_something"}),
     "faulty_broken": ({YAML: "card: [\n"}, {"test_has_no_fault", CLASSES}),
+    "faulty_stranger": (
+        {
+            "__init__.py": f"{HOOK}{STRANGERS}",
+            "metric.py": STRANGE,
+            "conf/kind/faulty_strange.yaml": CARD,
+            "conf/faulty_strange/faulty_stranger_thing.yaml": CARD,
+        },
+        {
+            *(CLASSES, KEYS, VALUES, UNMADE),
+            *("test_module_imports_nothing_heavy", "test_classes_load_without_their_runtime"),
+        },
+    ),
     "faulty_second": ({"conf/metric/faulty_second_yaml.yaml": CARD}, {CLASSES, KEYS, VALUES, UNMADE}),
 }
 METRIC = """

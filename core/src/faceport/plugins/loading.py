@@ -119,7 +119,7 @@ def _checked(value: Any, name: str, plugin: Plugin, kind: Kind) -> type[Any]:
         raise PluginError(
             f"the hook 'kinds' of plugin {plugin.title} answers '{name}' with {cls!r}, which is no class"
         )
-    base = _base(kind)
+    base = base_class(kind)
     options = getattr(cls, "Options", None)
     if not (isinstance(cls, type) and issubclass(cls, base) and dataclasses.is_dataclass(options)):
         raise PluginError(
@@ -140,7 +140,7 @@ def _imported(words: str, plugin: Plugin, kind: Kind) -> Any:
         ) from error
 
 
-def _base(kind: Kind) -> type[Any]:
+def base_class(kind: Kind) -> type[Any]:
     """Load the class that all things of a kind have as their base."""
     if kind.base:
         module, _, name = kind.base.partition(":")

@@ -8,7 +8,9 @@ declares what it is:
 - `provides`, `needs`, `truth` of its classes, which the card of a model repeats;
 - `conformance` in its card: options for a small instance, e.g. `conformance: {count: 3}`. In a text,
   `{pictures}` becomes a folder with three pictures, and `{sample}` a copy of the folder `sample` that lies
-  beside the plugin's conf/: a dataset of a few pictures as its reader expects it, made up and a few kB small.
+  beside the plugin's conf/: a dataset of a few pictures as its reader expects it, made up and a few kB small;
+  `{folder}` becomes a folder that may be written to;
+- `harmless` in the card of a verb: words of a call that changes nothing outside its folder.
 
 A dataset with a sample is attacked, too: each of its files that is no picture is damaged in a hundred ways
 (FACEPORT_ATTACK=50 makes that five thousand), and each time the dataset must be read with sound values, or

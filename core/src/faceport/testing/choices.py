@@ -9,10 +9,11 @@ from typing import Any
 
 from faceport.data.pictures import write_picture
 from faceport.errors import ConfigError
-from faceport.plugins.index import Choice
+from faceport.plugins.index import Choice, installed
 from faceport.plugins.loading import create
 from faceport.testing.drawn import draw_picture
 
+FOLDER = "{folder}"  # in a card: a folder that may be written to
 SAMPLE = "{sample}"  # in a card: where the copy of the plugin's sample lies
 
 
@@ -21,10 +22,15 @@ def title(choice: Choice) -> str:
     return f"{choice.kind}-{choice.name}"
 
 
+def own_choices(kind: str) -> list[Choice]:
+    """List what bears its name alone; that two plugins offer one name is a fault of its own."""
+    return [choice for name, choice in installed().choices(kind).items() if name == choice.name]
+
+
 def small_options(choice: Choice, folder: Path) -> dict[str, Any]:
     """Give the options of an instance that needs no download: those of the card, and random weights."""
     declared: Mapping[str, Any] = choice.card.get("conformance") or {}
-    options = {key: _filled(value, choice, folder) for key, value in declared.items()}
+    options = {key: filled(value, choice, folder) for key, value in declared.items()}
     if choice.kind == "model" and "weights" in choice.options:
         options.setdefault("weights", "random")
     return options
@@ -53,12 +59,15 @@ def sample_of(choice: Choice) -> Path | None:
     return folder if used else None
 
 
-def _filled(value: Any, choice: Choice, folder: Path) -> Any:
+def filled(value: Any, choice: Choice, folder: Path) -> Any:
+    """Make what a text speaks of, in a folder, and write where it is."""
     if isinstance(value, str) and SAMPLE in value:
         sample = sample_of(choice)
         assert sample is not None
         shutil.copytree(sample, folder / "sample", dirs_exist_ok=True)
         return value.replace(SAMPLE, str(folder / "sample"))
+    if isinstance(value, str) and FOLDER in value:
+        return value.replace(FOLDER, str(folder))
     if not isinstance(value, str) or "{pictures}" not in value:
         return value
     pictures = folder / "pictures"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from faceport.plugins.index import installed
-from faceport.testing.choices import title
+from faceport.testing.choices import own_choices, title
 
 pytest.register_assert_rewrite("faceport.testing.checks")
 
@@ -15,7 +15,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     index = installed()
     for kind in index.kinds:
         if f"{kind}_choice" in metafunc.fixturenames:
-            choices = list(index.choices(kind).values())
+            choices = own_choices(kind)
             metafunc.parametrize(f"{kind}_choice", choices, ids=map(title, choices), scope="module")
     if "plugin" in metafunc.fixturenames:
         names = [f"plugin-{plugin.name}" for plugin in index.plugins]

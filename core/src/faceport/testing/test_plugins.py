@@ -13,11 +13,11 @@ from typing import Any, get_type_hints
 import pytest
 import yaml
 
-from faceport.plugins.index import NOT_OPTIONS, Choice, Plugin, installed
+from faceport.plugins.index import NOT_OPTIONS, Choice, Plugin, installed, owner
 from faceport.plugins.loading import classes, find_class, typed_options
 from faceport.plugins.meanings import options
 from faceport.plugins.options import literals
-from faceport.testing.choices import small, small_options, title
+from faceport.testing.choices import own_choices, small, small_options, title
 
 LIGHT = {*sys.stdlib_module_names, "faceport", "pluggy", "numpy", "yaml"}  # what a hook module may import
 IMPORT = """
@@ -38,7 +38,7 @@ print(json.dumps({"module": module, "classes": sorted(tops())}))
 
 # Kinds are held to what a kind must be in test_kinds.
 KINDS = [kind for kind in installed().kinds if kind != "kind"]
-CHOICES = [choice for kind in KINDS for choice in installed().choices(kind).values()]
+CHOICES = [choice for kind in KINDS for choice in own_choices(kind)]
 every = pytest.mark.parametrize("choice", [pytest.param(c, id=title(c)) for c in CHOICES])
 
 
@@ -62,8 +62,13 @@ def imported(plugin: Plugin) -> Mapping[str, list[str]]:
 
 def test_has_no_fault(plugin: Plugin) -> None:
     assert not plugin.faults, "; ".join(plugin.faults)
-    clashes = [f"{kind} '{name}'" for (kind, name), found in installed().clashes.items() if plugin in found]
-    assert not clashes, f"another plugin offers {', '.join(clashes)} too"
+    index = installed()
+    clashes = [
+        index.clash(kind, name)
+        for (kind, name), rivals in index.clashes.items()
+        if plugin in rivals and plugin is not owner(rivals, kind, name)
+    ]
+    assert not clashes, "; ".join(clashes)
 
 
 def test_offers_something(plugin: Plugin) -> None:

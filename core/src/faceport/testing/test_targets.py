@@ -76,17 +76,22 @@ def target(target_choice: Choice, tmp_path_factory: pytest.TempPathFactory) -> T
 
 
 @pytest.fixture(scope="module", params=["torch", "onnx"])
-def bench(target: Target, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """Put either form of the tiny network on a target; skip where nothing here can run it."""
+def opened(target: Target, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """Put either form of the tiny network on a target; skip where something is not installed."""
     missing = target.missing()
     if missing:
         pytest.skip(missing)
     if request.param == "torch":
         pytest.importorskip("torch", exc_type=ImportError)
-    made = Bench(target, request.param, tmp_path_factory.mktemp("bench"))
-    if isinstance(made.session, Away):
+    return Bench(target, request.param, tmp_path_factory.mktemp("bench"))
+
+
+@pytest.fixture(scope="module")
+def bench(opened: Bench) -> Bench:
+    """Give a target that can be called; skip one whose networks run elsewhere."""
+    if isinstance(opened.session, Away):
         pytest.skip("its networks run on a machine that cannot be called from here")
-    return made
+    return opened
 
 
 def run_apart(session: Session, inputs: Tensors) -> Tensors:
@@ -125,13 +130,29 @@ def test_capabilities_are_known(target: Target) -> None:
     assert target.batch is None or target.batch >= 1, f"batch is {target.batch}, it must be at least 1"
 
 
-def test_facts_say_what_runs(bench: Bench) -> None:
-    facts = bench.session.facts
+def test_facts_say_what_runs(opened: Bench) -> None:
+    facts = opened.session.facts
     lacking = [name for name in FACTS if not facts.get(name)]
     assert not lacking, f"facts lacks {lacking}"
     assert all(isinstance(value, str) for value in facts.values())
     assert facts["precision"] in TOLERANCES, f"precision is '{facts['precision']}', not of {[*TOLERANCES]}"
-    assert bench.session.streams >= 1 and bench.session.window >= 1
+    assert opened.session.streams >= 1 and opened.session.window >= 1
+
+
+def test_what_is_away_leaves_calls_and_says_what_to_do(opened: Bench) -> None:
+    session, inputs = opened.session, draw_inputs(3)
+    if not isinstance(session, Away):
+        return
+    for _ in range(2):  # of the same call, in the next round
+        assert session.answer("00000000-00-000", inputs) is None, "nobody can have answered yet"
+    check_sentence(session.dispatch())
+    with pytest.raises(FaceportError) as caught:
+        session.run(inputs)
+    check_sentence(str(caught.value))
+    again = open_network(opened.target, opened.artifact)
+    assert isinstance(again, Away)
+    assert not again.dispatch(), "nothing was left in this round: there is nothing to do"
+    again.close()
 
 
 @pytest.mark.parametrize("batch", BATCHES)
@@ -187,13 +208,13 @@ def test_threads_do_not_disturb_each_other(bench: Bench) -> None:
     assert worst(compare_calls(alone, together))[1] <= REPEATED
 
 
-def test_source_is_left_as_it_is(bench: Bench, tmp_path: Path) -> None:
+def test_source_is_left_as_it_is(opened: Bench, tmp_path: Path) -> None:
     folder = tmp_path / "source"
     folder.mkdir()
-    source = tiny_source(bench.form, False, folder)
+    source = tiny_source(opened.form, False, folder)
     source.onnx()
     before = {file.name: file_sha256(file) for file in folder.iterdir()}
-    bench.compile_source(source, tmp_path / "artifact", [draw_inputs(1)])
+    opened.compile_source(source, tmp_path / "artifact", [draw_inputs(1)])
     after = {file.name: file_sha256(file) for file in folder.iterdir()}
     assert after == before, "compile() changed its source, or wrote beside it"
 

@@ -13,7 +13,16 @@ from faceport.plugins.meanings import options, types
 from faceport.verbs.show.table import Column, lines, plain, row
 from faceport.verbs.show.text import wrap
 
-HIDDEN = ("help", "conformance", "numbers", "order", "words", "completes", "sweep")  # of no use to a reader
+HIDDEN = (
+    "help",
+    "conformance",
+    "harmless",
+    "numbers",
+    "order",
+    "words",
+    "completes",
+    "sweep",
+)  # of no use to a reader
 FACTS = (Column(), Column(prose=True))
 OPTIONS = (
     Column("option"),
