@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed
 
 export FACEPORT_CACHE ?= $(CURDIR)/.cache
 
-.PHONY: install demo test quick attack lint processors bench clean
+.PHONY: install demo test quick attack kill lint processors bench clean
 
 install: $(STAMP)
 
@@ -37,9 +37,15 @@ test: install lint
 quick: install
 	$(BIN)/python -m pytest tests -m "not slow" -x -n auto
 
-# The readers of files from outside, given a million damaged ones; `make test` has some twenty thousand of them.
+# The readers of files from outside, given a million damaged ones, and a service given 15,000 damaged requests;
+# `make test` has some twenty thousand and 300 of them.
 attack: install
-	FACEPORT_ATTACK=50 $(BIN)/python -m pytest tests/attack/test_readers.py -n auto
+	FACEPORT_ATTACK=50 $(BIN)/python -m pytest tests/attack/test_readers.py tests/attack/test_service.py -n auto
+
+# Two hundred times kill -9 at random moments over run, sweep, compile, prepare, predict and fetch; some twenty
+# minutes. `make test` has six of them.
+kill: install
+	FACEPORT_KILLS=200 $(BIN)/python -m pytest tests/attack/test_kills.py -n auto
 
 lint: install
 	$(BIN)/ruff check .

@@ -22,6 +22,24 @@ def start(*words: str, folder: Path, **environment: str) -> subprocess.Popen[str
     )
 
 
+def kit(chosen: str, folder: Path, site: str) -> subprocess.CompletedProcess[str]:
+    """Run the conformance kit in a folder on some of what is installed in another."""
+    words = ["-k", chosen, "-p", "no:cacheprovider", "-rfEs", "--tb=short", "-q"]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "--pyargs", "faceport.testing", *words],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": site,
+            "FACEPORT_CACHE": str(folder / "cache"),
+            "OMP_NUM_THREADS": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def faceport(*words: str, folder: Path, code: int = 0, **environment: str) -> str:
     """Run the command to its end and give what it printed, both streams together."""
     process = start(*words, folder=folder, **environment)

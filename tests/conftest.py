@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it, and tables and sentences would be as narrow
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

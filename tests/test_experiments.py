@@ -7,9 +7,11 @@ import shlex
 import pytest
 
 from faceport.plugins.index import installed
+from faceport.runs.published import published_of
 from faceport.shell.compose import compose_config, hydra_main
 from faceport.shell.flags import EXPERIMENTS, Flags, experiments, take_flags
 from faceport.shell.offers import offers
+from faceport.shell.together import compose_together
 from tests.cli import faceport
 from tests.conftest import ROOT
 
@@ -27,19 +29,39 @@ def examples(name: str) -> list[str]:
 
 def test_every_family_has_one_and_a_sweep_is_there():
     assert set(FILES) >= {*FAMILIES, "ports"}
-    assert experiments(CONF) == sorted(FILES)
+    assert experiments([CONF]) == sorted(FILES)
+
+
+def verb_of(name: str) -> str:
+    """Name the verb that an experiment is for: that of its first example."""
+    return examples(name)[0].split()[1]
+
+
+def composed(verb: str, words: list[str]) -> list[dict]:
+    """Compose what a command line asks for: several configurations where its verb compares."""
+    if offers(verb).together:
+        return compose_together(offers(verb), words, CONF)
+    return [compose_config(verb, words, CONF)]
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_each_composes_from_anywhere_and_needs_nothing(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    config = compose_config("run", [f"experiment={name}"], CONF)
-    assert config["dataset"]["name"].startswith("synthetic") and config["limit"] <= 20
-    for group in ("model", "detector"):
-        assert config[group] is None or config[group]["weights"] == "random"
-    assert name == "ports" or config["model"]["name"].startswith(name)
+    for config in composed(verb_of(name), [f"experiment={name}"]):
+        assert config["dataset"] is None or config["dataset"]["name"].startswith("synthetic")
+        assert (config["limit"] or 0) <= 20
+        for group in ("model", "detector"):
+            assert config.get(group) is None or config[group]["weights"] == "random"
+        assert name == "ports" or config["model"]["name"].startswith(name.partition("_")[0])
     if name == "facenet":
         assert config["detector"]["name"] == "mtcnn"
+
+
+def test_published_numbers_can_be_read_and_match_something():
+    for name in FILES:
+        configs = composed(verb_of(name), [f"experiment={name}"])
+        if configs[0].get("published"):
+            assert any(published_of(config) for config in configs), name
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -48,7 +70,8 @@ def test_each_says_how_it_is_run(name):
     assert len(commands) >= 2
     for command in commands:
         program, verb, *words = shlex.split(command)
-        assert (program, verb) == ("faceport", "run") and f"experiment={name}" in words
+        assert program == "faceport" and verb in ("run", "bench", "train")
+        assert f"experiment={name}" in words or "experiment=facenet" in words
 
 
 @pytest.mark.parametrize(
@@ -58,14 +81,15 @@ def test_each_says_how_it_is_run(name):
 def test_what_it_says_composes(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["faceport"])
-    flags, words = take_flags(offers("run"), shlex.split(command)[2:])
+    _, verb, *words = shlex.split(command)
+    flags, words = take_flags(offers(verb), words)
     found = []
     if flags.sweep:
         out = f"out={tmp_path}"
         hydra_main("run", Flags(True, CONF), [*words, out], found.append)
         assert len(found) > 1
     else:
-        found.append(compose_config("run", words, CONF))
+        found += composed(verb, words)
     for config in found:
         model = config["model"]
         assert model["name"] in installed().choices("model")

@@ -73,8 +73,11 @@ def test_a_part_that_is_not_done_is_refused(folder, tmp_path):
     shutil.copytree(folder / "parts", tmp_path / "parts")
     copies = parts(tmp_path)
     record = tmp_path / copies[0] / "record.json"
-    content = json.loads(record.read_text())
-    record.write_text(json.dumps({**content, "status": "failed", "reason": "the disk is full"}))
+    content = {**json.loads(record.read_text()), "status": "failed", "reason": "the disk is full"}
+    record.write_text(json.dumps(content))
+    assert "was altered" in faceport("merge", *copies, "out=x", folder=tmp_path, code=1)
+    del content["sha256"]
+    record.write_text(json.dumps(content))
     said = faceport("merge", *copies, "out=x", folder=tmp_path, code=1)
     assert "is failed, not done: the disk is full" in said
 

@@ -35,7 +35,15 @@ def test_a_run_leaves_one_whole_record(folder):
     assert record["parity"]["retinaface"]["outputs"]["loc"]["max_rel"] < 1e-4
     assert record["artifacts"]["retinaface"]["runs_as"]["device"] == "CPU"
     assert {"faceport-retinaface", "faceport-onnxruntime", "faceport-synthetic"} <= record["versions"].keys()
-    stages = {"decode", "preprocess", "network:retinaface", "postprocess", "service_time", "time_in_engine"}
+    stages = {
+        "draw",
+        "decode",
+        "preprocess",
+        "network:retinaface",
+        "postprocess",
+        "service_time",
+        "time_in_engine",
+    }
     assert set(record["timing"]["stages"]) == stages
     loaded = record["timing"]["loaded"]
     assert (loaded["batch_size"], loaded["threads"], loaded["warm_up"]) == (1, 1, 1)
@@ -80,7 +88,10 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path):
 def test_ctrl_c_says_what_is_kept(tmp_path):
     process = start("run", *SMALL, "dataset.count=2000", folder=tmp_path)
     deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("runs/*/predictions.jsonl")) and time.monotonic() < deadline:
+    while (
+        not any(one.stat().st_size for one in tmp_path.glob("runs/*/predictions.jsonl"))
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.01)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)

@@ -1,6 +1,6 @@
-"""Wheels of the core, one model, one target and one verb run elsewhere what was compiled here.
+"""Wheels of the core, one model, one target and two verbs run elsewhere what was compiled here.
 
-Elsewhere is an environment of its own, offline: the four wheels installed by pip, and links to exactly the
+Elsewhere is an environment of its own, offline: the five wheels installed by pip, and links to exactly the
 packages that their metadata asks for, found in the environment of the tests. So it has no torch, and nothing
 leads back to this repository.
 """
@@ -17,6 +17,7 @@ import venv
 from importlib.metadata import distribution
 from pathlib import Path
 
+import numpy as np
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -27,8 +28,12 @@ from faceport.networks.modules import load_module
 from tests.cli import faceport
 from tests.conftest import ROOT
 
-PROJECTS = ("core", "plugins/models/retinaface", "plugins/targets/onnxruntime", "plugins/verbs/predict")
-WANTED = ("faceport", "faceport-retinaface", "faceport-onnxruntime[cpu]", "faceport-predict")
+VERBS = ("plugins/verbs/predict", "plugins/verbs/serve")
+PROJECTS = ("core", "plugins/models/retinaface", "plugins/targets/onnxruntime", *VERBS)
+WANTED = (
+    *("faceport", "faceport-retinaface", "faceport-onnxruntime[cpu]"),
+    *("faceport-predict", "faceport-serve[http]"),
+)
 LITTER = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
 MODEL = ["model=retinaface_mobilenet", "model.size=160", "model.confidence=0.01"]  # random weights score low
 
@@ -67,7 +72,7 @@ def link(name: str, site: Path) -> None:
 
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory) -> Path:
-    """An environment with four wheels of ours, what they require, and nothing else."""
+    """An environment with five wheels of ours, what they require, and nothing else."""
     folder = tmp_path_factory.mktemp("elsewhere")
     for project in PROJECTS:
         shutil.copytree(ROOT / project, folder / "sources" / project, ignore=LITTER)
@@ -112,7 +117,7 @@ def photo(tmp_path_factory) -> Path:
     return path
 
 
-def test_the_other_environment_has_four_wheels_and_what_they_require(elsewhere, tmp_path):
+def test_the_other_environment_has_five_wheels_and_what_they_require(elsewhere, tmp_path):
     code = """
 import importlib.util, json, sys
 from importlib.metadata import distributions
@@ -126,14 +131,15 @@ print(json.dumps({
 """
     tools = ["torch", "safetensors", "onnxscript", "pytest"]
     seen = json.loads(there(elsewhere, "-c", code, *tools, folder=tmp_path, program="python"))
-    assert seen["ours"] == ["faceport", "faceport-onnxruntime", "faceport-predict", "faceport-retinaface"]
+    ours = ["faceport", "faceport-onnxruntime", "faceport-predict", "faceport-retinaface", "faceport-serve"]
+    assert seen["ours"] == ours
     assert seen["absent"] == tools
     assert not [path for path in seen["path"] if Path(path).is_relative_to(ROOT)]
     assert all(Path(file).is_relative_to(elsewhere) for file in seen["files"])
     listed = there(elsewhere, "list", folder=tmp_path)
     assert "broken" not in listed
     assert "dataset: none installed" in listed
-    assert there(elsewhere, "doctor", folder=tmp_path).count("ok ") == 4
+    assert there(elsewhere, "doctor", folder=tmp_path).count("ok ") == 5
 
 
 def said_of(output: str) -> str:
@@ -141,28 +147,57 @@ def said_of(output: str) -> str:
     return re.sub(r"[\d.]+ per second", "so fast", output)
 
 
-def test_what_was_compiled_here_predicts_the_same_there(elsewhere, photo, tmp_path):
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """A folder with a bundle that was compiled here; the checkpoint behind it is not there any more."""
     import torch
 
-    # The checkpoint stays at home: the other machine has the artifact only.
+    folder = tmp_path_factory.mktemp("home")
     model = installed_faceport.create("model", "retinaface_mobilenet", weights="random:5")
-    torch.save(load_module(model.networks["retinaface"]).state_dict(), tmp_path / "trained.pth")
-    faceport("compile", *MODEL, f"model.weights={tmp_path}/trained.pth", "out=board", folder=tmp_path)
-    (tmp_path / "trained.pth").unlink()
+    torch.save(load_module(model.networks["retinaface"]).state_dict(), folder / "trained.pth")
+    faceport("compile", *MODEL, f"model.weights={folder}/trained.pth", "out=board", folder=folder)
+    (folder / "trained.pth").unlink()
+    return folder
 
+
+def test_what_was_compiled_here_predicts_the_same_there(elsewhere, photo, home):
     words = ["predict", str(photo), "artifact=board", "threshold=0.01"]
-    here = faceport(*words, "out=here", folder=tmp_path)
-    said = there(elsewhere, *words, "out=there", folder=tmp_path)
+    here = faceport(*words, "out=here", folder=home)
+    said = there(elsewhere, *words, "out=there", folder=home)
     assert "so its anchors are taken to be" in here
     assert said_of(said).replace("there", "here") == said_of(here)
 
-    found = (tmp_path / "there" / "predictions.jsonl").read_bytes()
-    assert found == (tmp_path / "here" / "predictions.jsonl").read_bytes()
+    found = (home / "there" / "predictions.jsonl").read_bytes()
+    assert found == (home / "here" / "predictions.jsonl").read_bytes()
     (prediction,) = map(json.loads, found.splitlines())
     assert prediction["id"] == "photo.png"
     assert len(prediction["boxes"]) > 100
-    drawn = (tmp_path / "there" / "photo.png").read_bytes()
-    assert drawn == (tmp_path / "here" / "photo.png").read_bytes() != photo.read_bytes()
+    drawn = (home / "there" / "photo.png").read_bytes()
+    assert drawn == (home / "here" / "photo.png").read_bytes() != photo.read_bytes()
+
+
+def test_what_was_compiled_here_is_served_there(elsewhere, photo, home):
+    pytest.importorskip("uvicorn")
+    from faceport_serve.client import Client
+    from tests.plugins.serving import await_ready
+
+    words = ["predict", str(photo), "artifact=board", "out=expected"]
+    faceport(*words, folder=home)
+    (expected,) = map(json.loads, (home / "expected" / "predictions.jsonl").read_text().splitlines())
+    process = subprocess.Popen(
+        [elsewhere / "bin" / "faceport", "serve", "artifact=board", "port=0", "faces=9999", "log=none"],
+        cwd=home,
+        env={**alone(), "FACEPORT_CACHE": str(home / "cache"), "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        faces = Client(await_ready(process)[0]).faces(photo)
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert faces.boxes.tolist() == np.float32(expected["boxes"]).tolist()
 
 
 def test_compiling_there_says_that_torch_is_needed(elsewhere, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 
 from faceport.artifacts.bundle import FILE, read_bundle, verify
 from faceport.artifacts.store import MANIFEST, Store
+from faceport.artifacts.trust import loads_code
 from faceport.errors import FaceportError, MissingError
 from tests.cli import faceport
 
@@ -97,7 +98,7 @@ def test_a_deep_or_huge_bundle_is_a_sentence(bundle):
     with pytest.raises(MissingError, match="is damaged"):
         read_bundle(bundle)
     (bundle / FILE).write_text(" " * (5 << 20))
-    with pytest.raises(MissingError, match="it has more than 4 MB"):
+    with pytest.raises(MissingError, match="more than the 4,194,304 that are read"):
         read_bundle(bundle)
 
 
@@ -149,6 +150,33 @@ def test_a_bundle_does_not_choose_native_code(bundle):
     assert "runs native code that lies in the bundle" in said and "target=tvm" in said
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        {"name": "ascend", "soc_version": "Ascend310", "env_script": "./evil.sh", "python": "./evil.sh"},
+        {"name": "qnn", "chip": "sm8650"},
+        {"name": "torch", "mode": "torchscript"},
+        {"name": "onnxruntime", "providers": ["tensorrt", "cpu"]},
+        {"name": "onnxruntime", "provider_options": {"cpu": {"trt_extra_plugin_lib_paths": "./evil.so"}}},
+    ],
+    ids=lambda target: " ".join(map(str, target.values()))[:30],
+)
+def test_a_bundle_does_not_choose_programs_and_libraries(target, bundle):
+    evil = bundle.parent / "evil.sh"
+    evil.write_text(f"#!/bin/sh\ntouch {bundle.parent}/done\n")
+    evil.chmod(0o755)
+    change(bundle / FILE, setting("config", "target", to=target))
+    said = faceport(*[word.replace("board", str(bundle)) for word in RUN], folder=bundle.parent, code=1)
+    assert f"say so by naming the target: target={target['name']}" in " ".join(said.split())
+    assert not (bundle.parent / "done").exists()
+
+
+def test_what_runs_no_code_of_others_needs_no_trust():
+    assert not loads_code("onnxruntime", {"providers": ["cpu"], "threads": 4})
+    assert not loads_code("torch", {"mode": "eager"})
+    assert not loads_code("nowhere", {})
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere: a read-only folder is none")
 def test_a_warm_cache_may_be_read_only(tmp_path):
     faceport("compile", *MODEL, "out=board", folder=tmp_path)
@@ -170,3 +198,66 @@ def test_a_file_whose_time_cannot_be_set_is_used(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "utime", refuse)
     assert store.find("artifact", entry.key) is not None
+
+
+def test_bundle_verify_reads_every_byte_and_names_all_that_is_wrong(bundle):
+    words = ["bundle", "verify", "board"]
+    assert "board: whole, every hash is right" in faceport(*words, folder=bundle.parent)
+    folder = bundle / "networks" / "retinaface"
+    model = folder / "model.onnx"
+    content = bytearray(model.read_bytes())
+    content[-1] ^= 1
+    model.write_bytes(content)
+    (folder / "more.so").write_bytes(b"")
+    said = faceport(*words, folder=bundle.parent, code=1)
+    assert "board: 2 wrong" in said
+    assert "model.onnx is not the file that was written (its hash differs)" in said
+    assert "more.so is a file that no manifest names" in said
+    model.unlink()
+    assert "model.onnx is missing or cut short" in faceport(*words, folder=bundle.parent, code=1)
+
+
+def test_bundle_verify_sees_what_lies_beside_the_networks(bundle):
+    (bundle / "mine.txt").write_text("x")
+    assert "mine.txt is a file that no manifest names" in "".join(verify(read_bundle(bundle)))
+
+
+@pytest.mark.parametrize("name", [FILE, f"networks/retinaface/{MANIFEST}", "networks/retinaface/more.json"])
+def test_a_pipe_in_a_bundle_is_not_waited_for(name, bundle):
+    (bundle / name).unlink(missing_ok=True)
+    os.mkfifo(bundle / name)
+    with pytest.raises(MissingError, match="is a pipe|no readable manifest|is neither a file nor a folder"):
+        verify(read_bundle(bundle))
+
+
+def test_a_device_in_place_of_a_bundle_is_not_read_without_end(bundle):
+    (bundle / FILE).unlink()
+    (bundle / FILE).symlink_to("/dev/zero")
+    with pytest.raises(MissingError, match="is a pipe, a socket or a device"):
+        read_bundle(bundle)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["bundle"], "nothing to do"),
+        (["bundle", "board"], "no command 'board'"),
+        (["bundle", "verify"], "name the folders"),
+        (["bundle", "verify", "nowhere"], "holds no bundle.json"),
+    ],
+)
+def test_bundle_says_how_it_is_called(words, sentence, tmp_path):
+    assert sentence in " ".join(faceport(*words, folder=tmp_path, code=1).split())
+
+
+def test_keys_that_nobody_reads_are_refused_with_file_and_key(bundle):
+    change(bundle / "networks" / "retinaface" / MANIFEST, setting("trust", to=True))
+    with pytest.raises(MissingError, match=r"manifest\.json is damaged \(it has a key 'trust'"):
+        verify(read_bundle(bundle))
+    assert "has a key 'trust'" in " ".join(faceport(*RUN, folder=bundle.parent, code=1).split())
+    change(bundle / FILE, setting("config", "dataset", to={"name": "folder"}))
+    with pytest.raises(MissingError, match=r"bundle\.json is damaged \(config has a key 'dataset'"):
+        read_bundle(bundle)
+    change(bundle / FILE, setting("trust", to=True))
+    with pytest.raises(MissingError, match=r"bundle\.json is damaged \(it has a key 'trust'"):
+        read_bundle(bundle)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from faceport.data.pictures import write_picture
 from faceport.data.videos import VideoWriter, probe_video
+from faceport.runs.folder import alone_in
 from faceport.testing.drawn import draw_picture
 from faceport.types import Faces, Prediction
 from faceport_pairs.dataset import Pairs, PairsOptions
@@ -233,3 +235,84 @@ def test_pictures_named_by_a_list_are_read_within_its_folder(tmp_path):
     for sample in Pairs(PairsOptions(path=str(tmp_path / "data" / "pairs.csv"))):
         with pytest.raises(Exception, match="is no name of a file within"):
             _ = sample.image
+
+
+def test_what_a_killed_predict_left_is_removed_by_the_next(work, photos):
+    left = work / "out" / ".faceport-0123456789ab.part.mp4"
+    mine = work / "out" / "sub" / "deeper" / ".faceport-0123456789ab.part.mp4"
+    for path in (left, mine):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"half")
+    faceport("predict", str(photos), *MODEL, "out=out", folder=work)
+    assert not left.exists()
+    assert mine.exists(), "a folder where predict writes nothing is none of its business"
+
+
+def test_two_runs_into_one_folder_never_mix(work):
+    words = [*MODEL, "dataset=synthetic", "dataset.count=2", "dataset.size=[96,96]"]
+    faceport("run", *words, folder=work)
+    (folder,) = (work / "runs").iterdir()
+    record = (folder / "record.json").read_bytes()
+    with alone_in(folder):
+        said = faceport("run", *words, "fresh=true", folder=work, code=1)
+        assert "is being written to by another process" in " ".join(said.split())
+        assert (folder / "record.json").read_bytes() == record, "it is the other's"
+        said = faceport("run", "-m", *words, "fresh=true", folder=work, code=1)
+        assert (folder / "record.json").read_bytes() == record
+        waiting = start("run", "-m", *words, folder=work)
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.communicate(timeout=10)
+    out, err = waiting.communicate(timeout=300)
+    assert waiting.returncode == 0 and "kept" in out, err
+
+
+def test_fresh_makes_networks_and_ranges_anew(work):
+    words = [*MODEL, "dataset=synthetic", "dataset.count=2", "dataset.size=[96,96]", "target.precision=int8"]
+    words += ["calibration.samples=2", "metric=[agreement,latency]", "metric.agreement.threshold=0.01"]
+    words += ["model.confidence=0.01"]
+
+    def made() -> dict[str, int]:
+        files = [
+            *(work / "cache").rglob("manifest.json"),
+            *(work / "runs").glob("reference-*/fingerprint.txt"),
+        ]
+        return {file.relative_to(work).as_posix(): file.stat().st_ino for file in files}
+
+    faceport("run", *words, folder=work)
+    before = made()
+    assert {name.split("/")[1] for name in before if name.startswith("cache")} >= {
+        "artifact",
+        "calls",
+        "onnx",
+    }
+    faceport("run", *words, folder=work)
+    assert {n: i for n, i in made().items() if n.startswith("cache")} == {
+        n: i for n, i in before.items() if n.startswith("cache")
+    }
+    faceport("run", *words, "fresh=true", folder=work)
+    after = made()
+    assert after.keys() == before.keys() and all(after[name] != before[name] for name in before)
+
+
+def test_export_record_and_diagnose_write_over_nothing_of_others(work):
+    data = ["dataset=synthetic", "dataset.count=1", "dataset.size=[96,96]"]
+    for name in ("onnx/retinaface.onnx", "onnx/retinaface.json", "diagnosis/nodes.csv", "thesis.txt"):
+        (work / name).parent.mkdir(exist_ok=True)
+        (work / name).write_text("mine")
+    calls = [
+        ["export", *MODEL, "out=onnx"],
+        ["diagnose", *MODEL, *data],
+        ["run", *MODEL, *data, "record=thesis.txt"],
+        ["score", "dataset=synthetic", "predictions=nowhere", "metric=latency", "record=thesis.txt"],
+    ]
+    for words in calls:
+        said = " ".join(faceport(*words, folder=work, code=1).split())
+        assert "faceport did not write it" in said or "record=thesis.txt is there and is no record" in said
+    for name in ("onnx/retinaface.onnx", "onnx/retinaface.json", "diagnosis/nodes.csv", "thesis.txt"):
+        assert (work / name).read_text() == "mine"
+    faceport(*calls[0], "overwrite=true", folder=work)
+    faceport(*calls[0], folder=work)  # its own
+    assert (work / "onnx" / "retinaface.onnx").stat().st_size > 1000
+    assert [*(work / "onnx").glob("golden/*.npz")]
+    for _ in range(2):
+        faceport("run", *MODEL, *data, "record=second.json", folder=work)

@@ -1,6 +1,8 @@
 """Paths as they are typed, files read with bounds, files written whole."""
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -120,3 +122,33 @@ def test_the_state_of_a_file(tmp_path):
     assert state_of(path) == before
     os.utime(path, ns=(0, 1))
     assert state_of(path) != before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, what is begun is told by its age")
+def test_what_another_process_writes_is_no_leftover(tmp_path):
+    code = (
+        "import sys, time; from pathlib import Path; from faceport.files import begun\n"
+        "with begun(Path('a.mp4')), begun(Path('b'), folder=True): print('x', flush=True); time.sleep(600)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None and process.stdout.read(1) == b"x"
+        remove_leftovers(tmp_path)
+        assert len([*tmp_path.iterdir()]) == 2
+    finally:
+        process.kill()
+        process.communicate()
+    remove_leftovers(tmp_path)
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.skipif(not hasattr(os, "O_DIRECTORY"), reason="Windows syncs names by itself")
+def test_what_is_durable_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    done = []
+    sync, replace = os.fsync, Path.replace
+    monkeypatch.setattr(
+        os, "fsync", lambda number: (done.append(os.readlink(f"/proc/self/fd/{number}")), sync(number))
+    )
+    monkeypatch.setattr(Path, "replace", lambda self, other: (done.append("renamed"), replace(self, other)))
+    write_atomically(tmp_path / "a", "1", durable=True)
+    assert len(done) == 3 and done[0].endswith(".part") and done[1:] == ["renamed", str(tmp_path)]

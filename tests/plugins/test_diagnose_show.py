@@ -4,7 +4,7 @@ from pathlib import Path
 
 from faceport.study.diagnose import NodeReport
 from faceport.verbs.show.text import cell_len
-from faceport_diagnose.diagnosis import Diagnosis
+from faceport_diagnose.diagnosis import Diagnosis, numbers
 from faceport_diagnose.show import short_names, show_diagnosis
 
 LEAKY = "/stage1/stage1.2/stage1.2.5/LeakyRelu"
@@ -48,3 +48,11 @@ def test_networks_are_named_where_there_are_several(capsys, monkeypatch):
     lines = shown(reports, capsys, monkeypatch)
     assert any(line.startswith("pnet") and "conv1" in line for line in lines)
     assert any(line.startswith("rnet") for line in lines)
+
+
+def test_a_record_holds_the_nodes_in_their_order():
+    reports = [report("a", "Conv", caused=0.1), report("b", "Add", caused=0.3), report("c", "Conv", "other")]
+    said = numbers(reports, {"retinaface": reports[1], "other": None})
+    assert [one["node"] for one in said["networks"]["retinaface"]] == ["a", "b"]
+    assert said["worst_at_end"] == 0.3 and said["departing"] == 1
+    assert said["departs_at"] == {"retinaface": "b"}

@@ -110,7 +110,7 @@ def test_parameters_are_those_of_the_published_table(backbone):
     assert round(parameters / 1e6, 3) == PUBLISHED_MILLIONS[backbone]
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("backbone", [name for name in BACKBONES if name != "slim"])
 def test_card_has_the_numbers_of_the_reference(backbone, reference_dir):
     choice = installed().find("model", f"pipnet_{backbone}")
     reference = load_network(reference_dir, f"pipnet_{backbone}_{choice.content['landmarks']}")

@@ -160,7 +160,11 @@ class Session(ABC):
     @property
     @abstractmethod
     def facts(self) -> Mapping[str, str]:
-        """What really runs, read back from the runtime: runtime, version, device, precision."""
+        """What really runs, read back from the runtime: runtime, version, device, precision.
+
+        `simulated` names what stands in for hardware, where something does: its speed then counts for
+        nothing.
+        """
 
     @abstractmethod
     def run(self, inputs: Tensors) -> Tensors:
@@ -176,6 +180,8 @@ class Session(ABC):
 
 class Away(Session):
     """Stand for a network on a machine that cannot be called from here: calls and answers travel as files."""
+
+    carries: bool = False  # dispatch() brings the answers by itself, so that the next round begins at once
 
     @abstractmethod
     def answer(self, call: str, inputs: Tensors) -> Tensors | None:
@@ -193,6 +199,9 @@ class Away(Session):
         raise FaceportError(
             f"{type(self).__name__} runs on another machine and answers in files: only faceport run can wait"
         )
+
+
+INTEGERS = ("int8", "int16")  # precisions whose ranges come from recorded calls
 
 
 @dataclass(frozen=True)
@@ -227,7 +236,7 @@ class QuantisedOptions(TargetOptions):
     def shaping(self) -> dict[str, Any]:
         """Give what of it shapes an artifact: in fp32 nothing is excluded, only int8 has ranges."""
         excluded = {} if self.precision == "fp32" else {"exclude": sorted(self.exclude)}
-        ranges = {"range": self.range} if self.precision == "int8" else {}
+        ranges = {"range": self.range} if self.precision in INTEGERS else {}
         return super().shaping() | excluded | ranges
 
 
@@ -243,6 +252,8 @@ class Target(ABC):
 
     Options: ClassVar[type] = NoOptions
     capabilities: ClassVar[frozenset[str]] = frozenset({"dynamic_batch", "dynamic_shape"})  # of CAPABILITIES
+    soundest: ClassVar[str] = "fp32"  # the precision that its lower ones are held against
+    apart: ClassVar[tuple[tuple[str, ...], ...]] = ()  # words of each `pip install` of a Python of its own
 
     def __init__(self, options: Any = None) -> None:
         self.options = self.Options() if options is None else options
@@ -258,6 +269,10 @@ class Target(ABC):
     @abstractmethod
     def open(self, artifact: Artifact) -> Session:
         """Load a compiled network and make it ready to run."""
+
+    def sample(self) -> str:
+        """Give Python that defines open_network(folder) by NumPy and the runtime; '' if there is none."""
+        return ""
 
     @property
     def knobs(self) -> QuantisedOptions:
@@ -277,7 +292,7 @@ class Target(ABC):
     @property
     def calibrates(self) -> bool:
         """Tell whether compile() wants recorded calls, as int8 does to find its ranges."""
-        return isinstance(self.options, QuantisedOptions) and self.precision == "int8"
+        return isinstance(self.options, QuantisedOptions) and self.precision in INTEGERS
 
     def with_options(self, **changes: Any) -> Self:
         """Copy the target with other options; what the core turns and this target does not have is left."""
@@ -317,6 +332,10 @@ class Dataset(ABC):
     @abstractmethod
     def __len__(self) -> int:
         """Count the samples."""
+
+    def made(self, sample: Sample) -> Sample:
+        """Give a sample whose picture is drawn already, where a dataset draws: that is no part of speed."""
+        return sample
 
     @property
     def split(self) -> str:

@@ -24,6 +24,10 @@ class WaitingError(FaceportError):
     """Not a failure: work lies ready for another machine; the same command goes on once it is done."""
 
 
+class BusyError(FaceportError):
+    """A folder that another process works in."""
+
+
 class FreeSizesError(FaceportError):
     """A network that a target compiles with fixed sizes only: compile() raises it and is called with them."""
 

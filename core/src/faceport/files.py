@@ -7,17 +7,20 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from faceport.errors import ConfigError, FaceportError
 
 MOST_BYTES = 2 << 30  # of a file that is read whole; OpenCV decodes no larger one
 _TEMPORARY = re.compile(r"\.faceport-[0-9a-f]{12}\.part(\.\w+)?")
+_DEAD = 86400  # seconds after which what nobody can lock is taken for a leftover
 
 # What a path can be wrong with, beside a full disk and permissions.
 _ODD = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.EFBIG)
@@ -46,9 +49,9 @@ def expand(path: str | os.PathLike[str]) -> Path:
 
 def cache_dir() -> Path:
     """Find the folder for artifacts and downloads: FACEPORT_CACHE, or the user's cache folder."""
-    given = os.environ.get("FACEPORT_CACHE")
-    if given:
-        return expand(given)
+    setting = os.environ.get("FACEPORT_CACHE")
+    if setting:
+        return expand(setting)
     from platformdirs import user_cache_path
 
     return Path(user_cache_path("faceport"))
@@ -89,6 +92,12 @@ def disk_errors(place: Path) -> Iterator[None]:
 
 def read_file(path: str | os.PathLike[str], most: int = MOST_BYTES) -> bytes:
     """Read a whole file; what is no regular file (a pipe would wait for ever) or too large is an OSError."""
+    with open_file(path, most) as file:
+        return file.read()
+
+
+def open_file(path: str | os.PathLike[str], most: int | None = None) -> IO[bytes]:
+    """Open a file to read; what is no regular file, or too large, is an OSError."""
     # Opened without waiting, then looked at: what is looked at before could be another file by then.
     number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
@@ -97,12 +106,12 @@ def read_file(path: str | os.PathLike[str], most: int = MOST_BYTES) -> bytes:
             raise IsADirectoryError(errno.EISDIR, "is a directory")
         if not stat.S_ISREG(facts.st_mode):
             raise OSError(errno.EINVAL, "is a pipe, a socket or a device, not a file")
-        if facts.st_size > most:
+        if most is not None and facts.st_size > most:
             raise OSError(errno.EFBIG, f"has {facts.st_size:,} bytes, more than the {most:,} that are read")
-        with os.fdopen(number, "rb", closefd=False) as file:
-            return file.read()
-    finally:
+        return os.fdopen(number, "rb")
+    except BaseException:
         os.close(number)
+        raise
 
 
 def state_of(path: str | os.PathLike[str]) -> str:
@@ -121,30 +130,100 @@ def temporary_beside(path: Path) -> Path:
     )
 
 
-def remove_leftovers(folder: Path) -> None:
+@contextmanager
+def begun(path: Path, folder: bool = False) -> Iterator[Path]:
+    """Yield a name beside a path to write under until it is whole; what is left of it is removed.
+
+    It is locked, so that nobody takes it for a leftover while this process lives.
+    """
+    temporary = temporary_beside(path)
+    lock = None
+    try:
+        while lock is None or not os.path.lexists(temporary):  # somebody may look just before it is locked
+            lock = _create(temporary, folder)
+        yield temporary
+    finally:
+        if lock:
+            os.close(lock)
+        _remove(temporary)
+
+
+def _create(path: Path, folder: bool) -> int:
+    """Create a file or folder and lock it; give the number that holds the lock, 0 where there are none."""
+    if folder:
+        path.mkdir()
+        return _lock(path, os.O_RDONLY, wait=True) or 0
+    return _lock(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, wait=True) or 0
+
+
+def _lock(path: Path, how: int, wait: bool) -> int | None:
+    """Open and lock a path; 0 where there are no locks (Windows, some network disks), None: it is taken."""
+    try:
+        import fcntl
+    except ImportError:
+        if how & os.O_CREAT:
+            os.close(os.open(path, how, 0o666))
+        return 0
+    number = os.open(path, how, 0o666)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
+        os.close(number)
+        return None if isinstance(error, BlockingIOError) else 0
+    return number
+
+
+def remove_leftovers(folder: Path, below: bool = True) -> None:
     """Remove what killed processes began to write into a folder; nothing else can be called so."""
-    for path in folder.rglob(".faceport-*"):
-        if _TEMPORARY.fullmatch(path.name) and path.is_file() and not path.is_symlink():
-            path.unlink(missing_ok=True)
+    for path in [*(folder.rglob if below else folder.glob)(".faceport-*")]:
+        if _TEMPORARY.fullmatch(path.name) and not path.is_symlink() and not _is_at_work(path):
+            _remove(path)
+
+
+def _is_at_work(path: Path) -> bool:
+    """Tell whether somebody still writes what he began."""
+    try:
+        lock = _lock(path, os.O_RDONLY, wait=False)
+        if lock:
+            os.close(lock)
+            return False
+        return lock is None or time.time() - path.stat().st_mtime < _DEAD
+    except OSError:  # gone meanwhile, or not ours to read
+        return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, text: str | bytes, durable: bool = False) -> None:
     """Write a file so that a reader sees the old one or the new one, never half of it.
 
-    A durable one is there after a power cut, too: that costs a wait for the disk.
+    A durable one is there after a power cut, too: that costs one to five milliseconds.
     """
-    temporary = temporary_beside(path)
     with disk_errors(path):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with begun(path) as temporary:
             temporary.write_bytes(text.encode() if isinstance(text, str) else text)
-            if durable:
-                sync(temporary)
-            temporary.replace(path)
-            if durable:
-                sync(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+            rename(temporary, path, durable)
+
+
+def rename(temporary: Path, path: Path, durable: bool = True) -> None:
+    """Give what is whole its name, so that a power cut leaves the old one or the new one."""
+    if durable:
+        sync_all(temporary)
+    temporary.replace(path)
+    if durable:
+        sync(path.parent)
+
+
+def sync_all(path: Path) -> None:
+    """Wait until the disk holds a file, or a folder with everything in it."""
+    for one in [*path.rglob("*"), path] if path.is_dir() else [path]:
+        sync(one)
 
 
 def sync(path: Path) -> None:

@@ -11,7 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from faceport.errors import ConfigError, FaceportError
-from faceport.files import disk_errors, sync, temporary_beside, write_atomically
+from faceport.files import (
+    begun,
+    disk_errors,
+    remove_leftovers,
+    rename,
+    sync,
+    sync_all,
+    temporary_beside,
+    write_atomically,
+)
 
 LEDGER = ".faceport.sha256"  # what faceport wrote into a folder; `sha256sum --check` reads it, too
 _LETTERS = {b"\\": b"\\", b"n": b"\n", b"r": b"\r"}  # behind a backslash, in a ledger
@@ -105,14 +114,14 @@ def replaceable_folder(folder: Path, owned: Collection[str]) -> None:
         raise ConfigError(
             f"{folder} is the folder that you are in, or one above it: name a folder of its own"
         )
-    strange = next((name for name in _files(folder) if name not in owned), None)
+    strange = next((name for name in files_below(folder) if name not in owned), None)
     if strange is not None:
         raise ConfigError(
             f"{folder} holds '{strange}', which faceport did not write there: choose another one, or move it"
         )
 
 
-def _files(folder: Path) -> Iterator[str]:
+def files_below(folder: Path) -> Iterator[str]:
     """Yield everything below a folder that is no folder; a link to one is none."""
     for place, folders, files in os.walk(folder):
         folders.sort()
@@ -125,9 +134,15 @@ def replace_folder(new: Path, folder: Path) -> None:
     """Put a finished folder in the place of another, which stays whole until the new one is there."""
     folder = folder.resolve()  # the folder behind a link, not the link
     old = temporary_beside(folder)
+    sync_all(new)
     if folder.exists():
         folder.rename(old)
-    new.rename(folder)
+    try:
+        new.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
     sync(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
 
@@ -179,13 +194,26 @@ class Outputs:
         """Write a file whole."""
         path = self.place(name)
         self._note(name, hashlib.sha256(content).hexdigest())
-        write_atomically(path, content)
+        write_atomically(path, content, durable=True)
 
     def adopt(self, temporary: Path, name: str) -> None:
         """Give a finished file, which lies beside its place, its name."""
         path = self.place(name)
         self._note(name, _sha256(temporary))
-        temporary.replace(path)
+        rename(temporary, path)
+
+    def adopt_all(self, aside: Path) -> None:
+        """Give all files of a folder beside ours their places, once it is known that all may have them."""
+        names = sorted(files_below(aside))
+        self.check(names)
+        for name in names:
+            inside(self.folder, name).parent.mkdir(parents=True, exist_ok=True)
+            self.adopt(aside / name, name)
+
+    def tidy(self, names: Iterable[str] = ()) -> None:
+        """Remove what killed processes left of outputs, here and in the folders of those that are named."""
+        for folder in {self.folder, *(inside(self.folder, name).parent for name in names)}:
+            remove_leftovers(folder, below=False)
 
     def own(self, name: str) -> Path:
         """Give the path of a file that is written bit by bit: the folder says whose it is."""
@@ -236,21 +264,18 @@ def _entries(ledger: Path) -> Iterator[tuple[str, str]]:
     except OSError:
         return
     for line in lines:
-        found = re.fullmatch(rb"(\\?)([0-9a-f]{64})  (.+)", line)
-        if found:
-            name = re.sub(rb"\\(.)", lambda escape: _LETTERS.get(escape[1], escape[0]), found[3])
-            name = name if found[1] else found[3]
-            yield os.fsdecode(name), found[2].decode()
+        match = re.fullmatch(rb"(\\?)([0-9a-f]{64})  (.+)", line)
+        if match:
+            name = re.sub(rb"\\(.)", lambda escape: _LETTERS.get(escape[1], escape[0]), match[3])
+            name = name if match[1] else match[3]
+            yield os.fsdecode(name), match[2].decode()
 
 
 @contextmanager
 def finished(place: Path) -> Iterator[Path]:
     """Yield the path to write a file under until it is whole; what an error leaves is removed."""
-    temporary = temporary_beside(place)
-    try:
-        with disk_errors(place):
-            place.parent.mkdir(parents=True, exist_ok=True)
+    with disk_errors(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with begun(place) as temporary:
             yield temporary
-            temporary.replace(place)
-    finally:
-        temporary.unlink(missing_ok=True)
+            rename(temporary, place)

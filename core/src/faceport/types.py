@@ -93,11 +93,11 @@ class Sample:
         """Decode the picture, once."""
         # Not a cached_property: before Python 3.12 that holds one lock for all instances while it computes,
         # and no two pictures would ever be decoded at the same time.
-        found: Image | None = self.__dict__.get("_image")
-        if found is None:
-            found = self.source() if callable(self.source) else self.source
-            self.__dict__["_image"] = found
-        return found
+        image: Image | None = self.__dict__.get("_image")
+        if image is None:
+            image = self.source() if callable(self.source) else self.source
+            self.__dict__["_image"] = image
+        return image
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,6 +11,24 @@ from typing import Any, ClassVar
 @dataclass(frozen=True)
 class NoOptions:
     """Stand in for the options of what has none."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Numbers of which any may be chosen: interval(0.01,0.9) on a command line."""
+
+    low: float
+    high: float
+    whole: bool = False  # only whole numbers
+
+
+@dataclass(frozen=True)
+class Space:
+    """What a verb may choose among (space: true on its card): the values with commas of a command line."""
+
+    values: Mapping[str, Sequence[str] | Interval]  # by key, as typed
+    fixed: Sequence[str]  # the other words
+    compose: Callable[[Mapping[str, str]], dict[str, Any]]  # the configuration of one choice
 
 
 class Verb(ABC):

@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 
 from faceport.api import Dataset
-from faceport.artifacts.recording import Calibration, DiskRecorder, Limits, Recording, choose, digest_calls
+from faceport.artifacts.recording import (
+    Calibration,
+    DiskRecorder,
+    Limits,
+    MemoryRecorder,
+    Recording,
+    choose,
+    digest_calls,
+)
 from faceport.artifacts.store import Store
 from faceport.errors import FaceportError, ImageError
 from faceport.types import Sample
@@ -82,3 +90,10 @@ def test_the_choice_of_pictures_is_seeded() -> None:
     assert chosen == [sample.id for sample in choose(Counted(), 8, seed=3)]
     assert chosen != [sample.id for sample in choose(Counted(), 8, seed=4)]
     assert [sample.id for sample in choose(Counted(), 99, seed=0)] == [str(n) for n in range(50)]
+
+
+def test_every_size_is_recorded_beyond_the_first_calls() -> None:
+    recorder = MemoryRecorder(Limits(calls=2, rows=1, sizes=2))
+    for height in (9, 8, 9, 8, 7, 7, 6, 5):
+        recorder.call("net", {"image": np.zeros((3, 3, height, 4), np.float32)})
+    assert [call["image"].shape for call in recorder.calls["net"]] == [(1, 3, n, 4) for n in (9, 8, 7, 6)]

@@ -1,11 +1,14 @@
 import multiprocessing
 import os
 import time
+from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from faceport.artifacts.store import Store
-from faceport.errors import FaceportError
+from faceport.artifacts.usage import MAX_SIZE, size_in_bytes
+from faceport.errors import ConfigError, FaceportError
 from faceport.files import disk_errors, write_atomically
 
 
@@ -102,3 +105,74 @@ def test_an_atomic_write_keeps_the_old_file_when_it_fails(tmp_path, monkeypatch)
         write_atomically(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_anew_means_made_once_more_by_each_store_and_no_more(tmp_path):
+    made = []
+    Store(tmp_path).get("artifact", {"a": 1}, make_with("old", made))
+    store = Store(tmp_path, fresh=True)
+    for _ in range(2):
+        entry = store.get("artifact", {"a": 1}, make_with("new", made))
+        assert (entry.path / "data.txt").read_text() == "new"
+    assert made == ["old", "new"]
+    assert [*(tmp_path / "tmp").iterdir()] == []
+
+
+def test_what_a_killed_process_began_is_removed_by_the_next_and_what_is_at_work_is_not(tmp_path):
+    store = Store(tmp_path)
+    for key in ("0" * 32, "1" * 32):
+        (tmp_path / "tmp" / f"artifact-{key}-12345678").mkdir(parents=True)
+    (tmp_path / "locks").mkdir()
+    with FileLock(tmp_path / "locks" / f"artifact-{'1' * 32}.lock"):
+        store.get("onnx", {"a": 1}, make_with("x"))
+        assert [path.name for path in (tmp_path / "tmp").iterdir()] == [f"artifact-{'1' * 32}-12345678"]
+    store.prune()
+    assert [*(tmp_path / "tmp").iterdir()] == []
+
+
+def test_what_a_killed_process_began_is_removed_by_whoever_makes_the_same(tmp_path):
+    entry = Store(tmp_path).get("artifact", {"a": 1}, make_with("one"))
+    begun = tmp_path / "tmp" / f"artifact-{entry.key}-00000000"
+    begun.mkdir(parents=True)
+    (begun / "model.onnx").write_text("half")
+    Store(tmp_path, fresh=True).get("artifact", {"a": 1}, make_with("two"))
+    assert not begun.exists()
+
+
+def test_the_store_is_bounded_but_what_is_in_use_stays(tmp_path, monkeypatch):
+    other = Store(tmp_path)
+    used = other.get("artifact", {"a": 0}, make_with("x" * 100))
+    old = Store(tmp_path).get("artifact", {"a": 1}, make_with("x" * 100))
+    for number, entry in enumerate((used, old)):
+        os.utime(entry.path / "manifest.json", (number, number))
+    monkeypatch.setenv(MAX_SIZE, "250")
+    new = Store(tmp_path).get("artifact", {"a": 2}, make_with("x" * 100))
+    assert {entry.key for entry in other.entries()} == {used.key, new.key}
+    assert Store(tmp_path).prune() == [new]  # `other` reads the first one still
+    assert Store(tmp_path).trim(0) == []
+    del other
+    assert Store(tmp_path).trim(0) == [used]
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("5GB", 5 * 10**9), ("1.5 mb", 1_500_000), ("7", 7), ("2k", 2000)]
+)
+def test_sizes(text, size):
+    assert size_in_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1e9", "GB", "5PB", "nan"])
+def test_what_is_no_size_is_a_sentence(text):
+    with pytest.raises(ConfigError, match="is no size"):
+        size_in_bytes(text)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="only Linux tells which file a number is")
+def test_an_entry_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    done, sync = [], os.fsync
+    monkeypatch.setattr(
+        os, "fsync", lambda n: (done.append(Path(os.readlink(f"/proc/self/fd/{n}"))), sync(n))
+    )
+    entry = Store(tmp_path).get("artifact", {"a": 1}, make_with("x"))
+    assert {"data.txt", "manifest.json"} <= {path.name for path in done if path.parents[1].name == "tmp"}
+    assert done[-1] == entry.path.parent

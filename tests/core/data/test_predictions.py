@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -5,6 +7,7 @@ from faceport.data import predictions as module
 from faceport.data.predictions import PredictionFile, from_json, read_predictions, to_json
 from faceport.errors import FaceportError
 from faceport.escapes import printable
+from faceport.runs.pairing import Pairing
 from faceport.types import FIELDS, Faces, Prediction, Sample
 
 
@@ -197,3 +200,23 @@ def test_one_process_writes_to_a_file(tmp_path):
     with PredictionFile(path, fresh=True) as file:
         assert file.count == 0
     assert path.read_bytes() == b""
+
+
+def test_ids_that_come_twice_are_an_error_with_both_places(tmp_path):
+    with PredictionFile(tmp_path / "p.jsonl") as file:
+        file.write(Prediction("a.jpg", Faces()))
+        file.write(Prediction("b.jpg", Faces()))
+        with pytest.raises(FaceportError, match=r"two pictures with the id 'a\.jpg', numbers 1 and 3"):
+            file.write(Prediction("a.jpg", Faces()))
+    with PredictionFile(tmp_path / "p.jsonl") as file:
+        with pytest.raises(FaceportError, match=r"id 'b\.jpg', numbers 2 and 3"):
+            file.write(Prediction("b.jpg", Faces()))
+    samples = [Sample(name, lambda: None) for name in ("a.jpg", "b.jpg", "a.jpg")]
+    with pytest.raises(FaceportError, match=r"id 'a\.jpg', numbers 1 and 3"):
+        list(Pairing(iter(samples), iter([])))
+
+
+def test_a_pipe_is_no_file_of_predictions(tmp_path):
+    os.mkfifo(tmp_path / "predictions.jsonl")
+    with pytest.raises(FaceportError, match="is a pipe, a socket or a device"):
+        list(read_predictions(tmp_path / "predictions.jsonl"))

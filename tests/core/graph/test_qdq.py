@@ -65,7 +65,7 @@ def test_every_layer_is_quantised_symmetrically() -> None:
     assert zeros and all(value.dtype == np.int8 and not value.any() for value in zeros)
     assert constants["a:scale"].shape == (4,) and constants["t:scale"].shape == (2,)
     assert constants["g:scale"].shape == (5,) and constants["m:scale"].shape == (6,)
-    assert constants["x:scale"].shape == ()
+    assert constants["x:int8:scale"].shape == ()
     shared = [node for node in model.graph.node if node.op_type == "QuantizeLinear" and node.input[0] == "x"]
     assert len(shared) == 1  # both branches read one pair
     for call in CALLS:

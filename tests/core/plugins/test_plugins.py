@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from faceport.catalogue import health
 from faceport.errors import ConfigError
-from faceport.plugins import health as catalogue
 from faceport.plugins.index import Plugin, installed
 from faceport.plugins.loading import create
 from tests.cli import SMALL, faceport
@@ -193,9 +193,9 @@ def test_a_plugin_that_never_ends_hides_no_other(tmp_path, monkeypatch):
     put(tmp_path, "endless", {INIT: f"import time\ntime.sleep(60)\n{HOOK}"})
     put(tmp_path, "too_late", {INIT: "raise RuntimeError('the licence has expired')\n"})
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(catalogue, "TIMEOUT", 3)
+    monkeypatch.setattr(health, "TIMEOUT", 3)
     plugins = [Plugin(name, name, "1.0", name) for name in ("a_good_one", "endless", "too_late")]
-    faults = {finding.plugin.name: " ".join(finding.faults) for finding in catalogue.try_import(plugins)}
+    faults = {finding.plugin.name: " ".join(finding.faults) for finding in health.try_import(plugins)}
     assert faults["a_good_one"] == ""
     assert "no end of it after 3 seconds" in faults["endless"]
     assert "the licence has expired" in faults["too_late"]

@@ -58,6 +58,7 @@ def bare(monkeypatch):
     monkeypatch.setattr(index, "installed", lambda: few)
     for module in ("offers", "overrides", "groups", "compose", "verb"):
         monkeypatch.setattr(f"faceport.shell.{module}.installed", lambda: few)
+    monkeypatch.setattr("faceport.catalogue.presets.installed", lambda: few)
     store = ConfigStore.instance()  # one for the whole process: it would still hold what others registered
     others = {group: one for group, one in store.repo.items() if group not in installed().kinds}
     monkeypatch.setattr(store, "repo", others)

@@ -85,7 +85,7 @@ BROUGHT = {
         "shadow",
         verb("run"),
         {"verb/run": "size: 1\n"},
-        ["two plugins offer verb 'run'", "the name belongs to faceport.", "faceport shadow/run"],
+        ["note: verb 'run' is that of faceport;", "is chosen by faceport shadow/run"],
     ),
     "baseless": (
         "baseless",
@@ -125,9 +125,8 @@ BROUGHT = {
         MODEL,
         {"model/retinaface_mobilenet": "weights: random\nsize: 64\n"},
         [
-            "two plugins offer model 'retinaface_mobilenet'",
-            "the name belongs to faceport-retinaface",
-            "model=rival/retinaface_mobilenet",
+            "note: model 'retinaface_mobilenet' is that of faceport-retinaface",
+            "is chosen by model=rival/retinaface_mobilenet",
         ],
     ),
     "own-metric": ("one", METRIC.replace("NAME", "rivalled"), {"metric/rivalled": "factor: 1\n"}, []),
@@ -181,12 +180,12 @@ def test_list_and_doctor_name_what_is_wrong(name, told):
 
 def test_list_help_and_completion_are_as_ever(site, tmp_path):
     listed, plain = say(tmp_path, site, "list"), faceport("list", folder=tmp_path)
-    ours = [line for line in plain.splitlines() if not line.startswith("broken")]
+    ours = [line for line in plain.splitlines() if not line.startswith(("broken", "note"))]
     names = {line.split()[0] for line in listed.splitlines() if line.strip()}
     assert {line.split()[0] for line in ours if line.strip()} <= names
     for part in (
         "the licence has expired",
-        "two plugins offer verb 'run'",
+        "note: verb 'run' is that of faceport",
         "shadow/run",
         "rival/retinaface_mobilenet",
     ):

@@ -1,12 +1,13 @@
 """Records: written, read, merged; what is none is named."""
 
 import json
+import os
 from dataclasses import replace
 
 import pytest
 
 from faceport.errors import FaceportError
-from faceport.runs.record import FORMAT, Record, RecordError, Samples, Timing, merge
+from faceport.runs.record import FORMAT, Record, RecordError, Samples, Timing, merge, second_place
 
 WHOLE = Record(
     status="done",
@@ -31,6 +32,15 @@ def test_what_is_written_is_read_again(tmp_path):
     assert again is not None and again.written
     assert replace(again, written="").plain() == WHOLE.plain()
     assert json.loads(path.read_text())["format"] == FORMAT
+
+
+def test_what_was_altered_by_hand_is_refused(tmp_path):
+    path = tmp_path / "record.json"
+    WHOLE.write(path)
+    assert Record.read(path).sealed
+    path.write_text(path.read_text().replace("0.05", "0.04"))
+    with pytest.raises(RecordError, match=r"record\.json was altered since it was written"):
+        Record.read(path)
 
 
 def test_there_may_be_none(tmp_path):
@@ -61,6 +71,27 @@ def test_what_is_no_record_is_named(change, sentence, tmp_path):
     with pytest.raises(RecordError, match=sentence) as raised:
         Record.read(path)
     assert str(path) in str(raised.value)
+
+
+def test_a_pipe_or_a_device_is_no_record(tmp_path):
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "device.json").symlink_to("/dev/zero")
+    for name in ("pipe.json", "device.json"):
+        with pytest.raises(FaceportError, match="is a pipe, a socket or a device"):
+            Record.read(tmp_path / name)
+
+
+def test_a_second_place_is_new_or_a_record(tmp_path):
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "gone.json").symlink_to(tmp_path / "nowhere" / "else")
+    for name in ("pipe.json", "mine.txt", "gone.json", "."):
+        with pytest.raises(FaceportError, match="is there and is no record of faceport"):
+            second_place(str(tmp_path / name))
+    (tmp_path / "empty.json").touch()
+    WHOLE.write(tmp_path / "older.json")
+    for name in ("empty.json", "older.json", "new.json"):
+        assert second_place(str(tmp_path / name)) == tmp_path / name
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1", "null", "[]", '"x"', "[" * 100_000])

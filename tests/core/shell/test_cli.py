@@ -16,6 +16,8 @@ from faceport.shell.compose import compose_config
 from faceport.shell.flags import take_flags
 from faceport.shell.help import verb_help
 from faceport.shell.offers import offers, verbs
+from faceport.shell.spaces import compose_space
+from faceport.shell.together import compose_together
 from tests.cli import SMALL, faceport
 
 
@@ -65,7 +67,12 @@ def test_examples_in_the_help_compose(line):
     chosen = [word.split(",")[0] if flags.sweep else word for word in overrides if "=" in word]
     if any(word.startswith("artifact=") for word in chosen):
         chosen = [word for word in chosen if not word.startswith("artifact=")] + ["model=facenet"]
-    config = compose_config(verb, chosen)
+    if offers(verb).together:
+        config = compose_together(offers(verb), chosen)[0]
+    elif offers(verb).space:
+        config = compose_space(offers(verb), chosen)[0]
+    else:
+        config = compose_config(verb, chosen)
     assert chosen or overrides
     assert all(config[re.split(r"[.=]", word)[0]] is not None for word in chosen)
 
@@ -175,8 +182,8 @@ def test_an_option_that_is_typed_twice_is_refused(capsys):
 
 
 def test_a_launcher_that_is_not_installed_says_what_to_install(capsys):
-    words = ["run", "-m", "model=facenet", "dataset=synthetic", "hydra/launcher=joblib"]
+    words = ["run", "-m", "model=facenet", "dataset=synthetic", "hydra/launcher=ray"]
     shown = said(capsys, *words, code=1)
-    assert "hydra/launcher=joblib is not installed. pip install hydra-joblib-launcher" in shown
-    shown = said(capsys, *words[:-1], "hydra/sweeper=optuna", code=1)
-    assert "pip install hydra-optuna-sweeper" in shown
+    assert "hydra/launcher=ray is not installed. pip install hydra-ray-launcher" in shown
+    shown = said(capsys, *words[:-1], "hydra/sweeper=nevergrad", code=1)
+    assert "pip install hydra-nevergrad-sweeper" in shown

@@ -291,7 +291,7 @@ def test_flags_are_taken_with_their_values(tmp_path):
     words = ["-m", "a=1", "-cd", str(tmp_path), "b=2", "--precision=int8"]
     flags, rest = take_flags(offers("run"), words)
     assert flags == Flags(True, tmp_path) and rest == ["a=1", "b=2", "--precision=int8"]
-    assert flags.words() == ["--multirun", "--config-dir", str(tmp_path)]
+    assert flags.words() == ["--multirun"]
     for words in (["--cfg", "job"], ["-c=job"], ["a=1", "-c", "job"]):
         assert take_flags(offers("export"), words)[0] == Flags(shown=("--cfg", "job"))
     for words in ([], ["--run"], ["-r"]):

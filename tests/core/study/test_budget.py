@@ -14,7 +14,7 @@ import faceport
 from faceport.api import Target
 from faceport.errors import FaceportError
 from faceport.plugins.loading import find_class
-from faceport.study.budget import Outcome, loss, search
+from faceport.study.budget import Outcome, _note, loss, search
 from faceport.study.diagnose import NodeReport, diagnose
 from tests.plugins.toys import builder, network
 
@@ -133,3 +133,8 @@ class Noisy(find_class("target", "onnxruntime")):  # type: ignore[misc]
                 values = onnx.numpy_helper.to_array(tensor) * np.float32(1.1)
                 tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
         onnx.save(graph, file)
+
+
+def test_the_note_names_the_number_that_int8_was_held_against(tmp_path: Path) -> None:
+    found = run_search(0.03)
+    assert "accuracy 0.873 (in fp32 0.9)" in _note(found, 0.03, 20, tmp_path)

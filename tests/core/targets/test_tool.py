@@ -75,6 +75,15 @@ def test_a_tool_that_hangs_is_ended_with_its_children_and_grandchildren(tmp_path
     assert len(pids(tmp_path)) == 2 and all(gone(pid) for pid in pids(tmp_path))
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="only Linux shows environments")
+def test_a_daemon_that_left_the_group_is_ended_at_the_limit(tmp_path: Path) -> None:
+    daemon = GRANDCHILD.replace("import time; time", "import os, time; os.setsid(); time")
+    daemon = daemon.replace("\"-c\", '''", "\"-c\", '''import os; os.setsid()")
+    with pytest.raises(ToolError, match="was ended after 5 s"):
+        Tool("vendorc", limit=5).run(script(daemon + "time.sleep(600)"), ["out"], tmp_path)
+    assert len(pids(tmp_path)) == 2 and all(gone(pid) for pid in pids(tmp_path))
+
+
 def test_nothing_outlives_a_tool_that_ends_well(tmp_path: Path) -> None:
     TOOL.run(script(GRANDCHILD + "Path('out').write_text('x')"), ["out"], tmp_path)
     assert len(pids(tmp_path)) == 2 and all(gone(pid) for pid in pids(tmp_path))

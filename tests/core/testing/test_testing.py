@@ -1,10 +1,7 @@
 """The conformance kit finds what it is there to find, and blames nobody else."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from dataclasses import asdict, is_dataclass
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +10,7 @@ import pytest
 import yaml
 
 from faceport.testing import test_plugins
+from tests.cli import kit
 from tests.conftest import ROOT
 from tests.fakes import install
 
@@ -29,32 +27,9 @@ def card(cls: type) -> dict:
     return said | getattr(cls, "card", {})
 
 
-def kit(site: Path, chosen: str) -> tuple[dict[str, set[str]], str]:
+def failures(site: Path, chosen: str) -> tuple[dict[str, set[str]], str]:
     """Run the kit on what is installed in a folder; give the tests that failed, by id of the choice."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "--pyargs",
-            "faceport.testing",
-            "-k",
-            chosen,
-            "-rfE",
-            "--tb=no",
-            "-q",
-        ],
-        cwd=site,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(site),
-            "FACEPORT_CACHE": str(site / "cache"),
-            "OMP_NUM_THREADS": "1",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = kit(chosen, site, str(site))
     failed: dict[str, set[str]] = {}
     for test, bracket in re.findall(
         r"^(?:FAILED|ERROR) \S*::(\w+)\[(.*?)\](?: - .*)?$", done.stdout, re.MULTILINE
@@ -75,7 +50,7 @@ def verdicts(tmp_path_factory) -> dict[str, set[str]]:
             text = "".join(lines) + yaml.safe_dump({"card": card(cls)})
             files[f"faulty/conf/{kind}/{name}.yaml"] = text
     install(site, "faulty", files, {"faulty": "faulty"})
-    return kit(site, "faulty_")[0]
+    return failures(site, "faulty_")[0]
 
 
 EVERY = [pytest.param(kind, name, id=f"{kind}-{name}") for kind in KINDS for name in classes(kind)]
@@ -173,7 +148,7 @@ def plugin_verdicts(tmp_path_factory) -> dict[str, set[str]]:
     site = tmp_path_factory.mktemp("plugins")
     for module in PLUGINS:
         install(site, module, plugin_files(module), {module: module})
-    return kit(site, "faulty_")[0]
+    return failures(site, "faulty_")[0]
 
 
 @pytest.mark.parametrize("module", PLUGINS)

@@ -2,7 +2,9 @@
 
 import pytest
 
+from faceport.runs.record import Record
 from faceport.verbs.show.table import Cell, Column, lines, plain, row
+from faceport.verbs.show.terminal import show_sweep
 from faceport.verbs.show.text import (
     ELLIPSIS,
     cell_len,
@@ -130,3 +132,17 @@ def test_letters_that_an_encoding_lacks_are_written_in_others():
 def test_a_pipe_gets_sentences_whole(capsys):
     print_sentence("word " * 40)
     assert capsys.readouterr().out.count("\n") == 1
+
+
+@pytest.mark.parametrize(("columns", "widest"), [("80", 80), (None, 1000)])
+def test_what_is_piped_fits_columns_where_they_are_set(columns, widest, monkeypatch, capsys):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns:
+        monkeypatch.setenv("COLUMNS", columns)
+    metrics = {"many": {f"a number with name {number}": number / 7 for number in range(6)}}
+    records = [
+        Record("done", {"target": {"name": name}}, metrics=metrics) for name in ("onnxruntime", "openvino")
+    ]
+    show_sweep(records)
+    longest = max(map(len, capsys.readouterr().out.splitlines()))
+    assert (longest <= 80) == bool(columns) and longest <= widest

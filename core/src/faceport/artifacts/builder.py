@@ -104,7 +104,7 @@ class Builder:
             return ()
         if self.calibration is not None:
             return self._recordings.get(network.name, ())
-        if self.trials.drawn and self.target.calibrates:
+        if self.trials.are_noise and self.target.calibrates:
             return ()  # noise has no ranges to learn
         return self.trials.calls(network)
 

@@ -20,6 +20,7 @@ from faceport.engine.flow import Settings
 from faceport.engine.watch import Watch
 from faceport.errors import FaceportError, ImageError
 from faceport.progress import progress
+from faceport.targets.sizes import Item, item_shape
 from faceport.types import Sample, Tensors
 
 Open = Callable[[], Mapping[str, Session]]
@@ -31,9 +32,10 @@ class Limits:
 
     calls: int  # a pyramid makes ten of a picture
     rows: int  # of each call; a cascade may make hundreds
+    sizes: int = 0  # calls beyond them, each of a size that no earlier one has
 
 
-CHECK = Limits(calls=8, rows=8)  # to hold a compiled network against its reference
+CHECK = Limits(calls=8, rows=8, sizes=64)  # to hold a compiled network against its reference, in every size
 RANGES = Limits(calls=256, rows=16)  # to find the ranges of int8
 
 
@@ -43,6 +45,8 @@ class Recorder(Watch):
     def __init__(self, limits: Limits, seed: int | None = None) -> None:
         self.limits = limits
         self.seen: dict[str, int] = {}  # calls by network, recorded or not
+        self._sizes: dict[str, set[Item]] = {}  # of one row, by network
+        self._further: dict[str, int] = {}  # calls that are recorded for their size, by network
         self._rng = None if seed is None else np.random.default_rng(seed)
 
     def call(self, network: str, inputs: Tensors) -> None:
@@ -52,9 +56,18 @@ class Recorder(Watch):
         place = count
         if count >= self.limits.calls and self._rng is not None:
             place = int(self._rng.integers(count + 1))
-        if place < self.limits.calls:
-            rows = self._rows(len(next(iter(inputs.values()))))
-            self.write(network, place, {name: value[rows] for name, value in inputs.items()})
+        if place >= self.limits.calls and self._is_wanted_for_its_size(network, inputs):
+            place = self.limits.calls + self._further.get(network, 0)
+            self._further[network] = self._further.get(network, 0) + 1
+        elif place >= self.limits.calls:
+            return
+        self._sizes.setdefault(network, set()).add(item_shape(inputs))
+        rows = self._rows(len(next(iter(inputs.values()))))
+        self.write(network, place, {name: value[rows] for name, value in inputs.items()})
+
+    def _is_wanted_for_its_size(self, network: str, inputs: Tensors) -> bool:
+        left = self._further.get(network, 0) < self.limits.sizes
+        return left and item_shape(inputs) not in self._sizes.get(network, set())
 
     def _rows(self, size: int) -> Any:
         if self._rng is None:

@@ -7,15 +7,25 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from faceport.files import cache_dir, digest, disk_errors, file_sha256, write_atomically
+from faceport.artifacts.usage import Holds, most_bytes, unless_used
+from faceport.files import (
+    cache_dir,
+    digest,
+    disk_errors,
+    file_sha256,
+    read_file,
+    sync,
+    sync_all,
+    write_atomically,
+)
 from faceport.places import inside
 
 MANIFEST = "manifest.json"
@@ -38,6 +48,11 @@ class Entry:
         return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
 
     @property
+    def declared_bytes(self) -> int:
+        """Bytes of its files as its manifest has them, without looking at each."""
+        return sum(self.manifest.get("files", {}).values())
+
+    @property
     def used(self) -> float:
         """Seconds since the epoch when it was last asked for."""
         return (self.path / MANIFEST).stat().st_mtime
@@ -46,27 +61,35 @@ class Entry:
 class Store:
     """Make folders by key: each once, whole or not at all, by one process at a time."""
 
-    def __init__(self, root: Path | None = None) -> None:
+    def __init__(self, root: Path | None = None, fresh: bool = False) -> None:
         self.root = root or cache_dir()
+        self.fresh = fresh  # what this very store did not make is made anew
+        self._made: set[tuple[str, str]] = set()
+        self._used = Holds()
 
     def get(
         self, kind: str, recipe: Mapping[str, Any], make: Callable[[Path], Mapping[str, Any] | None]
     ) -> Entry:
         """Find the folder made from `recipe`, or let `make(folder)` write it; what it returns is kept too."""
         key = digest(recipe)[:32]
-        found = self.find(kind, key)
-        if found:
-            return found
+        anew = self.fresh and (kind, key) not in self._made
+        entry = None if anew else self.find(kind, key)
+        if entry:
+            return entry
         with disk_errors(self.root):
             (self.root / "locks").mkdir(parents=True, exist_ok=True)
         with FileLock(self.root / "locks" / f"{kind}-{key}.lock"):
-            return self.find(kind, key) or self._make(kind, key, recipe, make)
+            self._remove_orphans(f"{kind}-{key}")
+            entry = None if anew else self.find(kind, key)
+            return entry or self._make(kind, key, recipe, make)
 
     def find(self, kind: str, key: str) -> Entry | None:
         """Find a finished folder whose files are all there, and are what they were."""
         entry = read_entry(self.root / kind / key, kind)
         if entry is None or damage(entry, contents=kind in COMPARED):
             return None
+        if not self._used.hold(entry.path / MANIFEST):
+            return None  # removed at this very moment
         with suppress(OSError):  # a cache that can only be read is as good
             os.utime(entry.path / MANIFEST)
         return entry
@@ -79,20 +102,27 @@ class Store:
         make: Callable[[Path], Mapping[str, Any] | None],
     ) -> Entry:
         final = self.root / kind / key
-        temporary = self.root / "tmp" / f"{key}-{uuid.uuid4().hex[:8]}"
+        temporary = self.root / "tmp" / f"{kind}-{key}-{uuid.uuid4().hex[:8]}"
+        old = temporary.with_name(f"{temporary.name}-old")
         with disk_errors(self.root):
             try:
                 temporary.mkdir(parents=True)
                 extra = make(temporary) or {}
                 write_manifest(temporary, {"recipe": recipe, **extra})
-                if final.exists():  # damaged, or we would have found it
-                    shutil.rmtree(final)
+                sync_all(temporary)
                 final.parent.mkdir(parents=True, exist_ok=True)
+                if final.exists():  # damaged, or to be made anew
+                    final.rename(old)
                 temporary.rename(final)
+                sync(final.parent)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
+                shutil.rmtree(old, ignore_errors=True)
+        self._made.add((kind, key))
         entry = read_entry(final, kind)
         assert entry is not None
+        self._used.hold(entry.path / MANIFEST)
+        self.trim(most_bytes())
         return entry
 
     def entries(self) -> list[Entry]:
@@ -108,14 +138,41 @@ class Store:
     def prune(self, unused_days: float = 0.0) -> list[Entry]:
         """Remove what was not asked for in so many days, and what a killed process left behind."""
         before = time.time() - unused_days * 86400
-        removed = [entry for entry in self.entries() if entry.used <= before]
-        for entry in removed:
-            with FileLock(self.root / "locks" / f"{entry.kind}-{entry.key}.lock"):
-                shutil.rmtree(entry.path, ignore_errors=True)
-        for orphan in (self.root / "tmp").glob("*"):
-            if orphan.stat().st_mtime < time.time() - 86400:  # a compile may be at work in a younger one
-                shutil.rmtree(orphan, ignore_errors=True)
+        self._used.release()
+        removed = [entry for entry in self.entries() if entry.used <= before and self._remove(entry)]
+        self._remove_orphans()
         return removed
+
+    def trim(self, most: int) -> list[Entry]:
+        """Remove what was asked for longest ago until the rest has no more bytes than that."""
+        entries, removed = self.entries(), []
+        excess = sum(entry.declared_bytes for entry in entries) - most
+        for entry in reversed(entries):
+            if excess <= 0:
+                break
+            if self._remove(entry):
+                removed.append(entry)
+                excess -= entry.declared_bytes
+        return removed
+
+    def _remove(self, entry: Entry) -> bool:
+        """Remove an entry that nobody uses."""
+        with FileLock(self.root / "locks" / f"{entry.kind}-{entry.key}.lock"):
+            return unless_used(entry.path / MANIFEST, lambda: shutil.rmtree(entry.path, ignore_errors=True))
+
+    def _remove_orphans(self, locked: str = "") -> None:
+        """Remove what killed processes began: nobody holds the lock that its maker held, or it is ours."""
+        for orphan in (self.root / "tmp").glob("*"):
+            kind, _, rest = orphan.name.partition("-")
+            name = f"{kind}-{rest.partition('-')[0]}"
+            if name == locked:
+                shutil.rmtree(orphan, ignore_errors=True)
+                continue
+            try:
+                with FileLock(self.root / "locks" / f"{name}.lock", timeout=0):
+                    shutil.rmtree(orphan, ignore_errors=True)
+            except (Timeout, OSError):  # at work; or a cache that can only be read
+                continue
 
 
 def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
@@ -135,9 +192,7 @@ def read_entry(folder: Path, kind: str) -> Entry | None:
     """Read a folder's manifest; None where there is none, or it is not what one looks like."""
     path = folder / MANIFEST
     try:
-        if path.stat().st_size > LARGEST:
-            return None
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(read_file(path, LARGEST))
     except (OSError, ValueError, RecursionError):
         return None
     return Entry(kind, folder.name, folder, manifest) if _is_manifest(manifest) else None
@@ -163,11 +218,15 @@ def _is_manifest(content: Any) -> bool:
 
 def damage(entry: Entry, contents: bool = True) -> str:
     """Name the first file of a finished folder that is not what it was; empty where all are."""
+    return next(damages(entry, contents), "")
+
+
+def damages(entry: Entry, contents: bool = True) -> Iterator[str]:
+    """Name every file of a finished folder that is not what it was."""
     hashes = entry.manifest.get("sha256", {})
     for name, size in entry.manifest.get("files", {}).items():
         file = inside(entry.path, name)
         if not file.is_file() or file.stat().st_size != size:
-            return f"{file} is missing or cut short"
-        if contents and file_sha256(file) != hashes.get(name):
-            return f"{file} is not the file that was written (its hash differs)"
-    return ""
+            yield f"{file} is missing or cut short"
+        elif contents and file_sha256(file) != hashes.get(name):
+            yield f"{file} is not the file that was written (its hash differs)"

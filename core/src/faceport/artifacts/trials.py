@@ -18,13 +18,13 @@ class Trials:
     def __init__(self, model: Model, samples: Iterable[Sample], count: int) -> None:
         self._model, self._samples, self._count = model, samples, count
         self._calls: Mapping[str, Sequence[Tensors]] | None = None
-        self._drawn = False
+        self._are_noise = False
 
     @property
-    def drawn(self) -> bool:
+    def are_noise(self) -> bool:
         """Tell whether the calls come from pictures of noise, for want of others."""
         self._record()
-        return self._drawn
+        return self._are_noise
 
     def calls(self, network: Network) -> Sequence[Tensors]:
         """Give what the model asked of a network; nothing where it never did."""
@@ -37,8 +37,8 @@ class Trials:
     def _record(self) -> Mapping[str, Sequence[Tensors]]:
         if self._calls is None:
             recorder = MemoryRecorder(CHECK)
-            given = list(islice(self._samples, self._count))
-            self._drawn = not given
-            record_calls(self._model, references(self._model), given or probes(self._model), recorder)
+            samples = list(islice(self._samples, self._count))
+            self._are_noise = not samples
+            record_calls(self._model, references(self._model), samples or probes(self._model), recorder)
             self._calls = recorder.calls
         return self._calls

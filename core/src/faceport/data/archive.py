@@ -178,8 +178,8 @@ class Zip(Archive):
         digest = hashlib.sha256()
         for name in names:
             info = self._members.get(name)
-            known = f"{info.file_size} {info.CRC}" if info else "absent"
-            digest.update(f"{name}\0{known}\n".encode(errors="surrogatepass"))
+            state = f"{info.file_size} {info.CRC}" if info else "absent"
+            digest.update(f"{name}\0{state}\n".encode(errors="surrogatepass"))
         return digest.hexdigest()
 
 

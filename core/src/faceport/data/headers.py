@@ -94,15 +94,15 @@ def _tiff(data: bytes) -> Size | None:
     big = struct.unpack_from(f"{order}H", data, 2)[0] == 43
     start = struct.unpack_from(f"{order}{'Q' if big else 'I'}", data, 8 if big else 4)[0]
     count = struct.unpack_from(f"{order}{'Q' if big else 'H'}", data, start)[0]
-    found: dict[int, int] = {}
+    values: dict[int, int] = {}
     for entry in range(min(count, 4096)):
         at = start + (8 + 20 * entry if big else 2 + 12 * entry)
         tag, type_ = struct.unpack_from(f"{order}HH", data, at)
         if tag in (256, 257):
             form = {1: "B", 3: "H", 4: "I", 16: "Q"}.get(type_, "I")
             value: int = struct.unpack_from(f"{order}{form}", data, at + (12 if big else 8))[0]
-            found[tag] = max(value, found.get(tag, 0))
-    return (found[256], found[257]) if len(found) == 2 else None
+            values[tag] = max(value, values.get(tag, 0))
+    return (values[256], values[257]) if len(values) == 2 else None
 
 
 def _jpeg2000(data: bytes) -> Size | None:
@@ -115,15 +115,15 @@ def _jpeg2000(data: bytes) -> Size | None:
 
 def _avif(data: bytes) -> Size | None:
     """Take the largest size that is named: a picture may be made of tiles and have a small one beside it."""
-    found = [struct.unpack_from(">II", data, match.end() + 4) for match in re.finditer(b"ispe", data[:65536])]
-    return max(found, key=lambda size: size[0] * size[1]) if found else None
+    sizes = [struct.unpack_from(">II", data, match.end() + 4) for match in re.finditer(b"ispe", data[:65536])]
+    return max(sizes, key=lambda size: size[0] * size[1]) if sizes else None
 
 
 def _netpbm(data: bytes) -> Size | None:
     words = re.sub(rb"#[^\n]*", b"", data[:4096]).split()
     if words[0] == b"P7":
-        named = dict(zip(words[1::2], words[2::2], strict=False))
-        return _number(named.get(b"WIDTH", b"")), _number(named.get(b"HEIGHT", b""))
+        fields = dict(zip(words[1::2], words[2::2], strict=False))
+        return _number(fields.get(b"WIDTH", b"")), _number(fields.get(b"HEIGHT", b""))
     return _number(words[1]), _number(words[2])
 
 
@@ -134,11 +134,11 @@ def _number(word: bytes) -> int:
 
 
 def _radiance(data: bytes) -> Size | None:
-    found = re.search(rb"\n[-+]([XY]) (\d{1,18}) [-+][XY] (\d{1,18})\s", data[:65536])
-    if not found:
+    match = re.search(rb"\n[-+]([XY]) (\d{1,18}) [-+][XY] (\d{1,18})\s", data[:65536])
+    if not match:
         return None
-    first, second = int(found[2]), int(found[3])
-    return (first, second) if found[1] == b"X" else (second, first)
+    first, second = int(match[2]), int(match[3])
+    return (first, second) if match[1] == b"X" else (second, first)
 
 
 def _sun(data: bytes) -> Size:

@@ -44,7 +44,7 @@ def read_matlab(path: str, content: bytes, names: Collection[str]) -> dict[str, 
 
     What a variable is made of keeps the type it is stored in. `path` names the file in errors.
     """
-    found: dict[str, NDArray[Any]] = {}
+    variables: dict[str, NDArray[Any]] = {}
     try:
         _check_header(content)
         at = _HEADER
@@ -57,13 +57,13 @@ def read_matlab(path: str, content: bytes, names: Collection[str]) -> dict[str, 
             elif kind != _MATRIX:
                 raise _DamageError(f"an element of type {kind} among its variables")
             name = _name(data)
-            if name in found:
+            if name in variables:
                 raise _DamageError(f"variable '{name}' is there twice")
             if name in names:
-                found[name] = _matrix(data, 0, len(data), 0)
+                variables[name] = _matrix(data, 0, len(data), 0)
     except (ValueError, OSError, zlib.error, struct.error, MemoryError) as error:
         raise FaceportError(f"{path}: not a MATLAB file that can be read, or damaged: {error}") from error
-    return found
+    return variables
 
 
 def text_in(cell: NDArray[Any]) -> str:

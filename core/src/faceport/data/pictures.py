@@ -90,15 +90,15 @@ def _check_pixels(data: bytes, size: tuple[int, int], name: str) -> None:
 
 def most_megapixels() -> float:
     """Say how large a picture may be; the environment variable FACEPORT_MEGAPIXELS has the last word."""
-    given = os.environ.get(MEGAPIXELS)
-    if not given:
+    setting = os.environ.get(MEGAPIXELS)
+    if not setting:
         return MOST_MEGAPIXELS
     try:
-        most = float(given)
+        most = float(setting)
     except ValueError:
         most = 0.0
     if not 0 < most < float("inf"):
-        raise ConfigError(f"{MEGAPIXELS}={given} is no number of megapixels, e.g. {MEGAPIXELS}=200")
+        raise ConfigError(f"{MEGAPIXELS}={setting} is no number of megapixels, e.g. {MEGAPIXELS}=200")
     return most
 
 

@@ -14,9 +14,9 @@ from typing import IO, Any
 import numpy as np
 import orjson
 
-from faceport.errors import FaceportError
+from faceport.errors import BusyError, FaceportError
 from faceport.escapes import printable
-from faceport.files import disk_errors
+from faceport.files import disk_errors, open_file
 from faceport.types import ARRAYS, FIELDS, Faces, Prediction, Sample
 
 FILE = "predictions.jsonl"
@@ -175,7 +175,7 @@ def read_predictions(path: Path) -> Iterator[Prediction]:
 
 def _opened(path: Path) -> IO[bytes]:
     try:
-        return path.open("rb")
+        return open_file(path)
     except OSError as error:
         raise FaceportError(f"cannot read {path}: {error.strerror}") from error
 
@@ -199,6 +199,7 @@ class PredictionFile:
         self.count = 0  # lines
         self.failures = 0
         self.named: dict[str, str] = {}  # the first failures: id -> why
+        self._numbers: dict[str, int] = {}  # id -> line
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("ab", buffering=0)
@@ -222,6 +223,7 @@ class PredictionFile:
 
     def _note(self, prediction: Prediction) -> None:
         self.count += 1
+        self._numbers[prediction.id] = self.count
         if prediction.error:
             self.failures += 1
             if len(self.named) < MOST_NAMED:
@@ -248,6 +250,9 @@ class PredictionFile:
         if wrong:
             why = f"the model answered with numbers that are not finite ({', '.join(wrong)})"
             prediction = Prediction(prediction.id, Faces(), prediction.error or f"{prediction.id}: {why}")
+        earlier = self._numbers.get(prediction.id)
+        if earlier:
+            raise twice(prediction.id, earlier, self.count + 1)
         line = to_json(prediction)
         with disk_errors(self.path):
             start = self._file.tell()
@@ -270,6 +275,14 @@ class PredictionFile:
         self._file.close()
 
 
+def twice(id_: str, earlier: int, later: int) -> FaceportError:
+    """Say that data have two pictures of one name: their numbers would be mixed up."""
+    return FaceportError(
+        f"there are two pictures with the id '{printable(id_)}', numbers {earlier} and {later} of the data: "
+        "each must have an id of its own"
+    )
+
+
 def not_finite(faces: Faces) -> list[str]:
     """List the fields with numbers that are not finite; landmarks may be, where they are not labelled."""
     values = {name: getattr(faces, name) for name in SHAPES if name != "landmarks"} | dict(faces.attributes)
@@ -289,7 +302,7 @@ def _lock(file: IO[bytes], path: Path) -> None:
     try:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise FaceportError(
+        raise BusyError(
             f"{path.parent} is being written to by another process: wait for it, or choose another out="
         ) from error
     except OSError:  # some network file systems have no locks

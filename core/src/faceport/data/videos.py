@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Generator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -15,7 +15,7 @@ import cv2
 from faceport.data.pictures import MEGAPIXELS, most_megapixels
 from faceport.errors import FaceportError
 from faceport.escapes import printable
-from faceport.files import temporary_beside
+from faceport.files import begun, rename
 from faceport.places import as_text
 from faceport.types import Image, Sample
 
@@ -116,8 +116,9 @@ class VideoWriter:
         self._writer: cv2.VideoWriter | None = None
         self._shape: tuple[int, ...] = ()
         self._count = self._size = 0
-        self._temporary = temporary_beside(self.path)
-        self._adopt = adopt or (lambda temporary: temporary.replace(self.path))
+        self._begun = ExitStack()
+        self._temporary = self.path  # until there is one
+        self._adopt = adopt or (lambda temporary: rename(temporary, self.path))
         if self.path.suffix.lower() not in _CODECS:
             raise FaceportError(f"{path}: cannot write '{self.path.suffix}' videos; use {', '.join(_CODECS)}")
 
@@ -125,12 +126,13 @@ class VideoWriter:
         """Append a frame."""
         if self._writer is None:
             height, width = self._shape = image.shape[:2]
+            self._temporary = self._begin()
             codec = cv2.VideoWriter.fourcc(*_CODECS[self.path.suffix.lower()])
             self._writer = cv2.VideoWriter(os.fspath(self._temporary), codec, self.fps, (width, height))
             if not self._writer.isOpened():
                 self._writer = None
-                self._temporary.unlink(missing_ok=True)
-                raise FaceportError(f"{self.path}: OpenCV cannot write it (no such folder, no codec?)")
+                self._begun.close()
+                raise FaceportError(f"{self.path}: OpenCV cannot write it (no codec?)")
         if image.shape[:2] != self._shape:  # OpenCV would drop the frame without a word
             raise FaceportError(
                 f"{self.path}: frames must have one size, not {self._shape} and {image.shape[:2]}"
@@ -139,6 +141,12 @@ class VideoWriter:
         self._count += 1
         if self._count % self._LOOK == 0:
             self._check_disk()
+
+    def _begin(self) -> Path:
+        try:
+            return self._begun.enter_context(begun(self.path))
+        except OSError as error:
+            raise FaceportError(f"{self.path}: cannot be written: {error.strerror}") from error
 
     def _check_disk(self) -> None:
         """Stop where the file no longer grows on a full disk, rather than hours later."""
@@ -168,7 +176,7 @@ class VideoWriter:
                 raise self._full()
             self._adopt(self._temporary)
         finally:
-            self._temporary.unlink(missing_ok=True)
+            self._begun.close()
 
     def __enter__(self) -> Self:
         return self

@@ -98,14 +98,14 @@ class Queue:
 
     def take(self, most: int) -> Batch:
         """Make a batch of at most so many rows."""
-        taken: list[Rows] = []
+        batch: list[Rows] = []
         while most and self._waiting:
             first = self._waiting[0]
             stop = min(first.size, first.taken + most)
-            taken.append(Rows(first, first.taken, stop))
+            batch.append(Rows(first, first.taken, stop))
             most -= stop - first.taken
             self.size -= stop - first.taken
             first.taken = stop
             if stop == first.size:
                 self._waiting.popleft()
-        return Batch(taken[0].pending.call.network, tuple(taken))
+        return Batch(batch[0].pending.call.network, tuple(batch))

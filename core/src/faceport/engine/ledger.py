@@ -8,7 +8,7 @@ Each round answers one more stage: a cascade of three networks takes three trips
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from faceport.api import Away, Model, Session
@@ -58,10 +58,30 @@ def replay(
         elif not waiting:  # what comes later must not be written before what is missing
             yield prediction
     if waiting:
-        said = [session.dispatch() for session in sessions.values() if isinstance(session, Away)]
-        what = " ".join(dict.fromkeys(filter(None, said)))
+        dispatches = [session.dispatch() for session in sessions.values() if isinstance(session, Away)]
+        what = " ".join(dict.fromkeys(filter(None, dispatches)))
         wait = "1 picture waits" if waiting == 1 else f"{waiting} pictures wait"
         raise WaitingError(f"{wait} for answers from another machine. {what}".rstrip())
+
+
+def replay_in_rounds(
+    model: Model,
+    sessions: Mapping[str, Session],
+    left: Callable[[], tuple[int, Iterable[Sample]]],
+    strict: bool = False,
+) -> Iterator[Prediction]:
+    """Replay again and again where the sessions carry calls and answers by themselves.
+
+    `left` gives the samples that have no prediction yet, and the number of the first of them.
+    """
+    while True:
+        first, samples = left()
+        try:
+            yield from replay(model, sessions, samples, first, strict)
+            return
+        except WaitingError:
+            if not all(one.carries for one in sessions.values() if isinstance(one, Away)):
+                raise
 
 
 def _replayed(model: Model, sessions: Mapping[str, Session], number: int, sample: Sample) -> Faces | None:
@@ -75,11 +95,11 @@ def _replayed(model: Model, sessions: Mapping[str, Session], number: int, sample
             _answer(model, sessions[call.network], call, str(Place(number, depth, slot)))
             for slot, call in enumerate(step.calls)
         ]
-        given = [answer for answer in answers if answer is not None]
-        if len(given) < len(answers):
+        ready = [answer for answer in answers if answer is not None]
+        if len(ready) < len(answers):
             steps.close()
             return None
-        step, depth = advance(steps, step.answer(given)), depth + 1
+        step, depth = advance(steps, step.answer(ready)), depth + 1
     return faces_of(step.value)
 
 

@@ -13,6 +13,7 @@ from faceport.engine.watch import Watch
 STEP = math.log(1.01)  # neighbouring buckets differ by one per cent
 SCALE = 1 / STEP
 SHORTEST = 1e-7  # seconds
+DRAW = "draw"  # a stage that is over before any clock runs, and counts nowhere else
 # Two stages that are all others together. A loaded engine has several pictures at once, so they differ:
 SERVICE = "service_time"  # a picture's own stages and the runs that its rows were in, added up
 IN_ENGINE = "time_in_engine"  # from asking for a picture to its faces: waiting for other pictures included

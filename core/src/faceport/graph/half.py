@@ -18,9 +18,9 @@ def to_half(model: onnx.ModelProto, keep: Iterable[str] = ()) -> None:
     if is_half(model):
         return
     writer = _Writer(model)
-    kept = set(keep)
+    floats = set(keep)
     for node in model.graph.node:
-        writer.add(node, node.name not in kept)
+        writer.add(node, node.name not in floats)
     writer.finish()
 
 

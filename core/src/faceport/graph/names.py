@@ -60,11 +60,11 @@ def lift_constants(model: onnx.ModelProto) -> None:
 
 def name_nodes(model: onnx.ModelProto) -> None:
     """Name the nodes that have no name, or one that another has too, after what they compute."""
-    taken: set[str] = set()
+    names: set[str] = set()
     for node in model.graph.node:
-        if not node.name or node.name in taken:
+        if not node.name or node.name in names:
             node.name = f"{node.op_type}:{node.output[0]}"
-        taken.add(node.name)
+        names.add(node.name)
 
 
 def excluded(model: onnx.ModelProto, network: str, entries: Iterable[str]) -> list[str]:

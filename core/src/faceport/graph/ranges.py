@@ -7,7 +7,7 @@ neural network quantization" (https://arxiv.org/abs/2106.08295).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -60,21 +60,34 @@ class Histogram:
         return (np.arange(BINS) + 0.5) * (2 * self.limit / BINS) - self.limit
 
 
-def measure(run: Callable[[Tensors], Tensors], calls: Iterable[Tensors], method: str) -> dict[str, Range]:
-    """Run recorded calls and find the range of every input and of every tensor that comes out."""
+def measure(
+    run: Callable[[Tensors], Tensors],
+    calls: Iterable[Tensors],
+    method: str,
+    levels: int = LEVELS,
+    squashed: Mapping[str, float] | None = None,
+) -> dict[str, Range]:
+    """Run recorded calls and find the range of every input and of every tensor that comes out.
+
+    `squashed` tells of some tensors how much of a value below zero is left by what reads them.
+    """
     histograms: dict[str, Histogram] = defaultdict(Histogram)
     for inputs in calls:
         for name, value in {**inputs, **run(inputs)}.items():
             histograms[name].add(value)
-    return {name: find_range(histogram, method) for name, histogram in histograms.items()}
+    slopes = squashed or {}
+    return {
+        name: find_range(histogram, method, levels, slopes.get(name, 1.0))
+        for name, histogram in histograms.items()
+    }
 
 
-def find_range(histogram: Histogram, method: str) -> Range:
-    """Choose the range that 8 bits are spread over: minmax, percentile, entropy or mse."""
+def find_range(histogram: Histogram, method: str, levels: int = LEVELS, slope: float = 1.0) -> Range:
+    """Choose the range that integers are spread over: minmax, percentile, entropy or mse."""
     if not histogram.limit:
         return 0.0, 0.0
-    low, high = METHODS[method](histogram)
-    return max(low, histogram.low), min(high, histogram.high)
+    low, high = mse(histogram, levels, slope) if method == "mse" else METHODS[method](histogram)
+    return float(max(low, histogram.low)), float(min(high, histogram.high))
 
 
 def minmax(histogram: Histogram) -> Range:
@@ -91,20 +104,32 @@ def percentile(histogram: Histogram, share: float = PERCENTILE) -> Range:
     return min(0.0, float(edges[low])), max(0.0, float(edges[min(high + 1, BINS)]))
 
 
-def mse(histogram: Histogram) -> Range:
-    """Find the share of the range whose rounding and clipping errors have the least sum of squares."""
+def mse(histogram: Histogram, levels: int = LEVELS, slope: float = 1.0) -> Range:
+    """Find the ends of the range whose rounding and clipping errors have the least sum of squares.
+
+    `slope` is what is left of errors below zero, where a leaky rectifier follows.
+    """
+    low, high = histogram.low, histogram.high
+    weights = np.where(histogram.centers < 0, slope**2, 1.0) * histogram.counts.astype(np.float64)
     shares = np.linspace(1 / STEPS, 1, STEPS)
-    errors = [_squared_error(histogram, share * histogram.low, share * histogram.high) for share in shares]
-    best = float(shares[int(np.argmin(errors))])
-    return best * histogram.low, best * histogram.high
+
+    def best(ends: list[Range]) -> Range:
+        errors = [_squared_error(histogram, weights, levels, end) for end in ends]
+        return ends[int(np.argmin(errors))]
+
+    pick = best([(share * low, share * high) for share in shares])
+    for _ in range(2):  # then each end by itself
+        pick = best([pick, *((pick[0], share * high) for share in shares)])
+        pick = best([pick, *((share * low, pick[1]) for share in shares)])
+    return pick
 
 
-def _squared_error(histogram: Histogram, low: float, high: float) -> float:
-    step = (high - low) / (LEVELS - 1)
-    values, counts = histogram.centers, histogram.counts
+def _squared_error(histogram: Histogram, weights: NDArray[np.float64], levels: int, ends: Range) -> float:
+    low, high = ends
+    step = (high - low) / (levels - 1)
+    values = histogram.centers
     clipped = np.clip(values, low, high) - values
-    inside = clipped == 0
-    return float(counts @ clipped**2 + counts[inside].sum() * step**2 / 12)
+    return float(weights @ clipped**2 + weights[clipped == 0].sum() * step**2 / 12)
 
 
 def entropy(histogram: Histogram) -> Range:
@@ -138,5 +163,4 @@ METHODS: dict[str, Callable[[Histogram], Range]] = {
     "minmax": minmax,
     "percentile": percentile,
     "entropy": entropy,
-    "mse": mse,
-}
+}  # and mse, which wants to know more

@@ -40,19 +40,19 @@ def _known(size: onnx.TensorShapeProto.Dimension) -> bool:
 
 def smallest_sizes(model: onnx.ModelProto, sizes: Sizes, free: Mapping[str, tuple[int, ...]]) -> Sizes:
     """Find how small free axes may become, one by one, starting from sizes that work."""
-    found = {name: list(shape) for name, shape in sizes.items()}
+    smallest = {name: list(shape) for name, shape in sizes.items()}
     for name, axes in free.items():
         for axis in axes:
             low, high = 0, sizes[name][axis]  # too small, large enough
             while high - low > 1:
                 middle = (low + high) // 2
-                tried = {**sizes, name: (*sizes[name][:axis], middle, *sizes[name][axis + 1 :])}
-                if _works(model, tried):
+                trial = {**sizes, name: (*sizes[name][:axis], middle, *sizes[name][axis + 1 :])}
+                if _works(model, trial):
                     high = middle
                 else:
                     low = middle
-            found[name][axis] = high
-    return {name: tuple(shape) for name, shape in found.items()}
+            smallest[name][axis] = high
+    return {name: tuple(shape) for name, shape in smallest.items()}
 
 
 def _works(model: onnx.ModelProto, sizes: Sizes) -> bool:

@@ -67,10 +67,10 @@ def _share_weights(graph: onnx.GraphProto) -> None:
         for node in graph.node
         if node.op_type == "Identity" and node.input[0] in weights
     }
-    kept = [node for node in graph.node if node.output[0] not in copies]
-    for node in kept:
+    originals = [node for node in graph.node if node.output[0] not in copies]
+    for node in originals:
         for index, name in enumerate(node.input):
             node.input[index] = copies.get(name, name)
-    nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
+    nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in originals]
     del graph.node[:]
     graph.node.extend(nodes)

@@ -119,9 +119,11 @@ def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
                 return tensors
             break
         content = inner
-    held = ", ".join(map(str, list(content)[:8])) if isinstance(content, Mapping) else type(content).__name__
+    contents = (
+        ", ".join(map(str, list(content)[:8])) if isinstance(content, Mapping) else type(content).__name__
+    )
     raise FaceportError(
-        f"{path} holds no state dict (looked below {', '.join(WRAPPERS)}; found: {shorten(held, 150)}). "
+        f"{path} holds no state dict (looked below {', '.join(WRAPPERS)}; found: {shorten(contents, 150)}). "
         "Save module.state_dict() and load that"
     )
 
@@ -148,11 +150,11 @@ def explain_mismatch(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) 
     return "; ".join(part for part in parts if part)
 
 
-def _listed(what: str, found: list[str]) -> str:
-    if not found:
+def _listed(what: str, names: list[str]) -> str:
+    if not names:
         return ""
-    shown = ", ".join(found[:4]) + (f" and {len(found) - 4} more" if len(found) > 4 else "")
-    return f"{len(found)} {what} ({shown})"
+    first = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return f"{len(names)} {what} ({first})"
 
 
 def foreign(path: Path) -> str:

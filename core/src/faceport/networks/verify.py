@@ -25,8 +25,8 @@ def check_export(network: Network, path: Path, calls: Sequence[Tensors]) -> dict
     """Compare an exported network with its torch module; name the first node that differs."""
     module, run = load_module(network), onnx_runner(network, path)
     try:
-        found = [run(inputs) for inputs in calls]
-        report = compare_calls([run_module(network, module, inputs) for inputs in calls], found)
+        answers = [run(inputs) for inputs in calls]
+        report = compare_calls([run_module(network, module, inputs) for inputs in calls], answers)
     except ValueError as error:
         raise FaceportError(f"network '{network.name}' was exported wrongly: {error}") from error
     output, error_ = worst(report)

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from faceport.api import Model, Network
 from faceport.errors import FaceportError, MissingError
-from faceport.files import disk_errors
+from faceport.files import disk_errors, sync
 from faceport.networks.formats import companions, whole_sha256
 from faceport.networks.sources.addresses import Address, is_address, read_address, redacted, without_secrets
 from faceport.networks.sources.pins import check_pin, remember
@@ -61,11 +61,11 @@ def fetch(model: Model) -> list[WeightFile]:
 
 def checkpoint(network: Network) -> WeightFile:
     """Find the weights of a network (fetches them when they are not here) and hash them, once."""
-    found: WeightFile | None = network.__dict__.get("_checkpoint")
-    if found is None:
-        found = resolve(str(network.onnx) if network.onnx else network.weights, network.sha256)
-        network.__dict__["_checkpoint"] = found
-    return found
+    file: WeightFile | None = network.__dict__.get("_checkpoint")
+    if file is None:
+        file = resolve(str(network.onnx) if network.onnx else network.weights, network.sha256)
+        network.__dict__["_checkpoint"] = file
+    return file
 
 
 def resolve(source: str, sha256: str = "") -> WeightFile:
@@ -75,13 +75,13 @@ def resolve(source: str, sha256: str = "") -> WeightFile:
     if is_address(source):
         return _resolve_address(read_address(source), sha256.lower())
     path = _local(source)
-    found = _hash(path)
-    if sha256 and found != sha256.lower():
+    digest = _hash(path)
+    if sha256 and digest != sha256.lower():
         raise MissingError(
-            f"{path} is not the expected file: its sha256 is {found}, expected {sha256}. "
+            f"{path} is not the expected file: its sha256 is {digest}, expected {sha256}. "
             "Give the right file, or the right sha256"
         )
-    return WeightFile(source, path, found)
+    return WeightFile(source, path, digest)
 
 
 def _seed(source: str) -> int:
@@ -128,16 +128,16 @@ def _resolve_address(address: Address, sha256: str) -> WeightFile:
             with _one_at_a_time(place):
                 if not place.is_file():
                     _fetch(address, place)
-    found = _hash(place)
-    if wanted and found != wanted:
+    digest = _hash(place)
+    if wanted and digest != wanted:
         raise MissingError(
-            f"{place} is not the expected file: its sha256 is {found}, expected {wanted}. "
+            f"{place} is not the expected file: its sha256 is {digest}, expected {wanted}. "
             "Delete it, so that it is fetched again, or give the right sha256"
         )
-    if not wanted and not check_pin(address, found):
+    if not wanted and not check_pin(address, digest):
         with suppress(FaceportError):  # a cache that is only read
-            remember(address, found)
-    return WeightFile(address.shown, place, found)
+            remember(address, digest)
+    return WeightFile(address.shown, place, digest)
 
 
 def _one_at_a_time(place: Path) -> AbstractContextManager[Any]:
@@ -157,20 +157,21 @@ def _fetch(address: Address, place: Path) -> None:
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=ASIDE) as name:
         folder = Path(name)
         file = _TAKE[address.kind](address, folder)
-        found = whole_sha256(file)
-        if address.sha256 and found != address.sha256:
+        digest = whole_sha256(file)
+        if address.sha256 and digest != address.sha256:
             raise MissingError(
-                f"{address.shown} is not the expected file: its sha256 is {found}, expected "
+                f"{address.shown} is not the expected file: its sha256 is {digest}, expected "
                 f"{address.sha256}. The download was discarded; somebody may have changed the file behind "
                 "the address"
             )
         if not address.sha256:
-            check_pin(address, found)
-        remember(address, found)
+            check_pin(address, digest)
+        remember(address, digest)
         for companion in companions(file):
             (place.parent / companion).parent.mkdir(parents=True, exist_ok=True)
             (folder / companion).replace(place.parent / companion)
         file.replace(place)  # last: it stands for all of them
+        sync(place.parent)
 
 
 def _take_from_web(address: Address, folder: Path) -> Path:

@@ -31,8 +31,8 @@ def draws(count: int, rounds: int = ROUNDS, seed: int = 0) -> NDArray[np.int64]:
     For numbers that are sums over items: one product of matrices gives the sums of all rounds.
     """
     rng = np.random.default_rng(seed)
-    drawn = [np.bincount(rng.integers(0, count, count), minlength=count) for _ in range(rounds)]
-    return np.array(drawn).reshape(rounds, count)
+    weights = [np.bincount(rng.integers(0, count, count), minlength=count) for _ in range(rounds)]
+    return np.array(weights).reshape(rounds, count)
 
 
 def intervals(drawn: Sequence[Mapping[str, float]], level: float = LEVEL) -> dict[str, tuple[float, float]]:

@@ -47,15 +47,15 @@ def nms(
     """
     order = np.argsort(-scores, kind="stable")
     rest = _columns(boxes[order], inclusive)
-    kept = []
+    survivors = []
     while order.size:
         block, rest = rest[:, :BLOCK], rest[:, BLOCK:]
         earlier_suppresses = np.triu(_overlap(block, block, inclusive, over) > threshold, k=1)
         alive = np.flatnonzero(_survivors(earlier_suppresses))
-        kept.append(order[alive])
+        survivors.append(order[alive])
         free = ~(_overlap(block[:, alive], rest, inclusive, over) > threshold).any(axis=0)
         order, rest = order[BLOCK:][free], rest[:, free]
-    return np.concatenate(kept) if kept else np.empty(0, np.intp)
+    return np.concatenate(survivors) if survivors else np.empty(0, np.intp)
 
 
 def _survivors(suppresses: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -63,10 +63,10 @@ def _survivors(suppresses: NDArray[np.bool_]) -> NDArray[np.bool_]:
     # until nothing changes makes at least one more box final each time; a handful of rounds in practice.
     alive: NDArray[np.bool_] = np.ones(len(suppresses), np.bool_)
     while True:
-        settled = np.logical_not(suppresses[alive].any(axis=0))
-        if np.array_equal(settled, alive):
+        survivors = np.logical_not(suppresses[alive].any(axis=0))
+        if np.array_equal(survivors, alive):
             return alive
-        alive = settled
+        alive = survivors
 
 
 def _columns(boxes: Floats, inclusive: bool) -> Floats:

@@ -105,8 +105,8 @@ def convert(landmarks: NDArray[np.floating], points: int) -> NDArray[np.floating
     if have == points:
         return landmarks
     if (have, points) not in CONVERSIONS:
-        known = ", ".join(f"{a} to {b}" for a, b in CONVERSIONS)
-        raise FaceportError(f"{have} landmarks cannot be read as {points}; what can be: {known}")
+        conversions = ", ".join(f"{a} to {b}" for a, b in CONVERSIONS)
+        raise FaceportError(f"{have} landmarks cannot be read as {points}; what can be: {conversions}")
     return landmarks[:, CONVERSIONS[have, points]]
 
 

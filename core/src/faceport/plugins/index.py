@@ -13,11 +13,10 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from faceport.errors import ConfigError, PluginError, suggest
 from faceport.plugins.kinds import OWN, RESERVED, Kind
 from faceport.plugins.shipped import brings, is_shipped, requirement
+from faceport.plugins.yamls import read_yaml
 
 GROUP = "faceport"
 NOT_OPTIONS = ("card", "defaults")  # keys of a YAML
@@ -88,6 +87,10 @@ class Plugin:
         """Name the plugin and the distribution to blame."""
         return f"'{self.name}' ({self.distribution} {self.version})"
 
+    def word(self, kind: str, name: str) -> str:
+        """Give what to type for one of its names where others offer that name, too."""
+        return f"{'faceport ' if kind == 'verb' else f'{kind}='}{self.name}/{name}"
+
 
 @dataclass(frozen=True)
 class Index:
@@ -124,11 +127,10 @@ class Index:
         """Say who offers one name, which of them is taken, and how to take another."""
         rivals = self.clashes[kind, name]
         first, titles = owner(rivals, kind, name), " and ".join(plugin.title for plugin in rivals)
-        begin = "faceport " if kind == "verb" else f"{kind}="
-        words = " or ".join(f"{begin}{plugin.name}/{name}" for plugin in rivals if plugin is not first)
-        taken = f"; the name belongs to {first.distribution}" if first else ""
+        words = " or ".join(plugin.word(kind, name) for plugin in rivals if plugin is not first)
+        ownership = f"; the name belongs to {first.distribution}" if first else ""
         ways = "" if kind == "kind" else f", or say which you mean: {words}"
-        return f"two plugins offer {kind} '{name}': {titles}{taken}. Uninstall one of them{ways}"
+        return f"two plugins offer {kind} '{name}': {titles}{ownership}. Uninstall one of them{ways}"
 
     def shown_kinds(self) -> list[str]:
         """Name the kinds to show: `kind` itself only where a plugin brings one."""
@@ -246,7 +248,7 @@ def _locate(point: EntryPoint) -> Plugin:
     dist = point.dist
     module = point.value.partition(":")[0].strip()
     plugin = Plugin(point.name, dist.name if dist else "unknown", dist.version if dist else "?", module)
-    folder = _package_folder(module)
+    folder = package_folder(module)
     if folder is None:
         cure = f"reinstall or uninstall {plugin.distribution}"
         fault = f"its entry point leads to nothing: no module '{module}'; {cure}"
@@ -275,7 +277,7 @@ def _inspect(plugin: Plugin, kinds: Mapping[str, Kind]) -> Plugin:
     return dataclasses.replace(plugin, choices=tuple(choices), faults=tuple(faults))
 
 
-def _package_folder(module: str) -> Path | None:
+def package_folder(module: str) -> Path | None:
     """Find the folder of a package; only its top name may be looked up, deeper ones would import it."""
     top, *rest = module.split(".")
     try:
@@ -293,22 +295,3 @@ def _package_folder(module: str) -> Path | None:
         if folder.with_suffix(".py").is_file():
             return folder.parent
     return None
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping, or say which line is wrong."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        what = getattr(error, "problem", None) or error
-        raise ConfigError(f"{where} is not valid YAML: {what}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold 'key: value' lines, not a {type(content).__name__}")
-    return content

@@ -161,11 +161,11 @@ def typed_options(cls: type[Any], choice: Choice, values: Mapping[str, Any]) -> 
     """Check values against the dataclass of options that the class declares."""
     from faceport.plugins.options import UnsetOptionError, checked  # OmegaConf: `--help` need not wait for it
 
-    known = [item.name for item in dataclasses.fields(cls.Options)]
+    names = [item.name for item in dataclasses.fields(cls.Options)]
     for key in values:
-        if key not in known:
+        if key not in names:
             raise ConfigError(
-                f"{choice.kind} '{choice.name}' has no option '{key}' ({choice.path}). {suggest(key, known)}"
+                f"{choice.kind} '{choice.name}' has no option '{key}' ({choice.path}). {suggest(key, names)}"
             )
     try:
         return checked(cls.Options, values)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-import yaml
+from faceport.plugins.yamls import read_yaml
 
 TABLE = Path(__file__).with_name("shipped.yaml")
 
@@ -15,9 +14,7 @@ TABLE = Path(__file__).with_name("shipped.yaml")
 @lru_cache(maxsize=1)
 def shipped() -> Mapping[str, Mapping[str, str]]:
     """Read the table: kind -> name -> what to install, extras included."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    content: dict[str, dict[str, Any]] = yaml.load(TABLE.read_text(encoding="utf-8"), Loader=loader)
-    return content
+    return read_yaml(TABLE)
 
 
 def requirement(kind: str, name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from faceport.errors import suggest
 from faceport.plugins.index import installed
 from faceport.plugins.kinds import kind_of
@@ -20,3 +22,8 @@ def choose_one(group: str) -> str:
     index = installed()
     names = index.detectors() if group == "detector" else index.choices(kind_of(group))
     return f"choose a {group}: {group}=NAME. {suggest('', names)}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Write names as a sentence has them."""
+    return " and ".join(sorted(names)) or "nothing"

@@ -28,7 +28,7 @@ class Chosen:
         return {NAME: self.name, **self.options}
 
 
-def chosen(config: Mapping[str, Any], group: str) -> Chosen | None:
+def choice_of(config: Mapping[str, Any], group: str) -> Chosen | None:
     """Read what a configuration chooses for a group; None where it chooses nothing."""
     content = config.get(group)
     return of(content) if content else None
@@ -41,5 +41,5 @@ def of(content: Mapping[str, Any]) -> Chosen:
 
 def make(config: Mapping[str, Any], group: str) -> Any:
     """Make what a configuration chooses for a group; None where it chooses nothing."""
-    choice = chosen(config, group)
+    choice = choice_of(config, group)
     return choice.make(kind_of(group)) if choice else None

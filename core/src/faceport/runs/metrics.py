@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from faceport.api import Dataset, Metric, Model
 from faceport.errors import ConfigError
 from faceport.plugins.index import installed
 from faceport.plugins.loading import create
+from faceport.runs.advice import listed
 from faceport.runs.chosen import NAME, of
 
 
@@ -42,12 +43,9 @@ def _unfit(metric: Metric, dataset: Dataset | None, provided: frozenset[str] | N
     """Say why a metric cannot score; empty when it can."""
     lacking = metric.truth - (dataset.truth if dataset is not None else frozenset())
     if lacking:
-        return f"it needs the truth of {_and(lacking)}, which the dataset does not have"
+        return f"it needs the truth of {listed(lacking)}, which the dataset does not have"
     lacking = metric.needs - provided if provided is not None else frozenset()
     if lacking:
-        return f"it needs {_and(lacking)}, which the model does not provide (it gives {_and(provided or ())})"
+        gives = listed(provided or ())
+        return f"it needs {listed(lacking)}, which the model does not provide (it gives {gives})"
     return ""
-
-
-def _and(names: Iterable[str]) -> str:
-    return " and ".join(sorted(names)) or "nothing"

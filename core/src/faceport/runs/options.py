@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from faceport.engine.flow import Settings
+from faceport.targets.machine import MOST_THREADS
 
 T = TypeVar("T")
 
@@ -17,6 +18,12 @@ def at_least_one(**values: int | None) -> None:
     for name, value in values.items():
         if value is not None and value < 1:
             raise ValueError(f"{name} is {value}, it must be at least 1")
+
+
+def bounded_workers(workers: int | None) -> None:
+    """Refuse more threads than any machine has use for: starting them would take minutes, or fail."""
+    if workers is not None and workers > MOST_THREADS:
+        raise ValueError(f"workers is {workers}, it must be at most {MOST_THREADS}")
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,7 @@ class EngineOptions:
 
     def __post_init__(self) -> None:
         at_least_one(batch_size=self.batch_size, workers=self.workers, in_flight=self.in_flight)
+        bounded_workers(self.workers)
 
     @property
     def settings(self) -> Settings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from faceport.api import Scored
+from faceport.data.predictions import twice
 from faceport.types import Faces, Prediction, Sample
 
 
@@ -18,7 +19,10 @@ class Pairing:
 
     def __iter__(self) -> Iterator[Scored]:
         waiting: dict[str, Prediction] = {}  # stays empty while both come in the same order
-        for sample in self._samples:
+        numbers: dict[str, int] = {}
+        for number, sample in enumerate(self._samples, 1):
+            if numbers.setdefault(sample.id, number) != number:
+                raise twice(sample.id, numbers[sample.id], number)
             while sample.id not in waiting:
                 prediction = next(self._predictions, None)
                 if prediction is None:

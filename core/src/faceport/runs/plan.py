@@ -6,19 +6,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from faceport.api import Dataset, Metric, Model, Target
 from faceport.artifacts.builder import Builder, Built
 from faceport.artifacts.bundle import Bundle, open_bundle, read_bundle
 from faceport.artifacts.recording import Calibration, choose
+from faceport.artifacts.store import Store
 from faceport.engine.cascade import Cascade
 from faceport.engine.flow import Settings
 from faceport.errors import ConfigError, MissingError
+from faceport.files import expand
 from faceport.networks.weights import checkpoint
 from faceport.runs import chosen
-from faceport.runs.advice import choose_one, detector_advice
+from faceport.runs.advice import choose_one, detector_advice, listed
 from faceport.runs.metrics import choose_metrics
 from faceport.runs.options import (
     ArtifactOptions,
@@ -31,7 +32,6 @@ from faceport.runs.options import (
 )
 from faceport.types import Sample
 
-GROUPS = ("model", "detector", "target", "dataset", "metric")
 FLATTERED = (
     "int8 was calibrated on pictures that it is judged by: its accuracy is flattered. Give others with "
     "calibration.dataset=NAME"
@@ -51,6 +51,7 @@ class Plan:
     portion: PortionOptions = field(default_factory=PortionOptions)
     checks: CheckOptions = field(default_factory=CheckOptions)
     calibrating: CalibrationOptions = field(default_factory=CalibrationOptions)
+    store: Store = field(default_factory=Store)
 
     def part(self, group: str) -> Any:
         """Give what was chosen for a group, or ask for a choice."""
@@ -100,6 +101,7 @@ class Plan:
             samples,
             self.checks.parity,
             self.checks.tolerance,
+            store=self.store,
             calibration=self.calibration if self.target.calibrates else None,
         )
 
@@ -117,7 +119,7 @@ class Plan:
         lacking = self.model.needs - dataset.truth
         if lacking:
             raise ConfigError(
-                f"calibration.dataset={choice.name} does not have {_and(lacking)}, which the model needs"
+                f"calibration.dataset={choice.name} does not have {listed(lacking)}, which the model needs"
             )
         return Calibration(
             map(self.question, choose(dataset, options.samples, options.seed)),
@@ -174,7 +176,7 @@ class Plan:
         if "model" in self.parts:
             notes += self.model.notes
             if self.bundle:
-                notes += self.bundle.notes
+                notes += (*self.bundle.notes, *self.bundle.departures())
             else:
                 random = [name for name, one in self.model.networks.items() if checkpoint(one).random]
                 if random:
@@ -206,7 +208,7 @@ def make_plan(config: Mapping[str, Any], options: Any = None) -> Plan:
     if isinstance(options, CalibratedOptions):
         plan = replace(plan, calibrating=options.calibration)
     if isinstance(options, ArtifactOptions) and options.artifact:
-        plan = replace(plan, bundle=read_bundle(Path(options.artifact)))
+        plan = replace(plan, bundle=read_bundle(expand(options.artifact)))
     return plan
 
 
@@ -215,17 +217,13 @@ def require_independent(plan: Plan) -> None:
     needs = plan.model.needs
     if needs:
         name = plan.config["model"][chosen.NAME]
-        raise ConfigError(f"model={name} must be told {_and(needs)}. {detector_advice()}")
+        raise ConfigError(f"model={name} must be told {listed(needs)}. {detector_advice()}")
 
 
 def _check_needs(model: Model, dataset: Dataset, config: Mapping[str, Any]) -> None:
     lacking = model.needs - dataset.truth
     if lacking:
         raise ConfigError(
-            f"model={config['model'][chosen.NAME]} needs {_and(lacking)}, which dataset="
+            f"model={config['model'][chosen.NAME]} needs {listed(lacking)}, which dataset="
             f"{config['dataset'][chosen.NAME]} does not have. {detector_advice()}"
         )
-
-
-def _and(names: Iterable[str]) -> str:
-    return " and ".join(sorted(names)) or "nothing"

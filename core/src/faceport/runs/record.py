@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -10,13 +11,16 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from faceport.engine.timing import merge_stages
-from faceport.errors import FaceportError
-from faceport.files import write_atomically
+from faceport.errors import ConfigError, FaceportError
+from faceport.files import digest, disk_errors, expand, read_file, write_atomically
 from faceport.networks.sources.addresses import without_secrets
 from faceport.ops.plain import plain
+from faceport.runs.fields import beyond_bounds, wrong
 
 FILE = "record.json"
 FORMAT = 2
+SEAL = "sha256"  # key of a file that holds the hash of all else in it
+LARGEST = 64 << 20  # bytes of a file
 MOST_NAMED = 100  # unreadable pictures named in a record
 
 Status = Literal["done", "incomplete", "failed", "waiting"]  # incomplete: its numbers lack something
@@ -56,6 +60,7 @@ class Record:
     status: Status
     config: Mapping[str, Any]  # as composed
     reason: str = ""  # why it failed, what it lacks, or what it waits for
+    verb: str = "run"  # what made it
     folder: str = ""  # where it lies
     samples: Samples = field(default_factory=Samples)
     timing: Timing = field(default_factory=Timing)
@@ -75,24 +80,32 @@ class Record:
     seconds: float = 0.0
     faceport: str = ""
     written: str = ""
-    kept: bool = False  # from an earlier call; never in a file
+    kept: bool = False  # from an earlier call; never in a file, and nor is the next
+    sealed: bool = False  # the file was read with its hash, which fits
+
+    @property
+    def simulated(self) -> str:
+        """Say what stood in for hardware, where something did: accuracy counts then, speed does not."""
+        emulators = (str((one.get("runs_as") or {}).get("simulated", "")) for one in self.artifacts.values())
+        return ", ".join(dict.fromkeys(filter(None, emulators)))
 
     def plain(self) -> dict[str, Any]:
         """Give the record as plain data, as its file holds it: without passwords that stood in addresses."""
         content: dict[str, Any] = plain({"format": FORMAT, **asdict(self)})
-        del content["kept"]
+        del content["kept"], content["sealed"]
         return {key: without_secrets(value) for key, value in content.items()}
 
     def write(self, path: Path) -> None:
-        """Write the record, stamped with the time."""
+        """Write the record, stamped with the time and sealed with its own hash."""
         stamped = replace(self, written=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
-        write_atomically(path, json.dumps(stamped.plain(), indent=2, default=str) + "\n")
+        content = json.loads(json.dumps(stamped.plain(), default=str))  # hashed as it will be read
+        write_atomically(path, json.dumps({**content, SEAL: digest(content)}, indent=2) + "\n", durable=True)
 
     @staticmethod
     def read(path: Path) -> Record | None:
         """Read a record; None where there is none. What is no record is an error that names the file."""
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(read_file(path, LARGEST))
         except FileNotFoundError:
             return None
         except (ValueError, RecursionError) as error:
@@ -100,6 +113,27 @@ class Record:
         except OSError as error:
             raise FaceportError(f"cannot read the record {path}: {error.strerror}") from error
         return _typed(content, path)
+
+
+def second_place(path: str | None) -> Path | None:
+    """Give the path of record=FILE, known before the work to be new, or a record that may be written over."""
+    if not path:
+        return None
+    place = expand(path)
+    with disk_errors(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+    free = place.is_file() and (not place.stat().st_size or _is_record(place))
+    if os.path.lexists(place) and not free:  # a device would be replaced by a file
+        raise ConfigError(f"record={path} is there and is no record of faceport: choose another name")
+    return place
+
+
+def _is_record(path: Path) -> bool:
+    try:
+        content = json.loads(read_file(path, LARGEST))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and {"format", "status", "config"} <= content.keys()
 
 
 def _typed(content: Any, path: Path) -> Record:
@@ -111,14 +145,23 @@ def _typed(content: Any, path: Path) -> Record:
             f"{path} is a record of format {content['format']}, this faceport reads format {FORMAT}: "
             "run it again"
         )
+    bounds = beyond_bounds(content)
+    if bounds:
+        raise RecordError(f"{path} is damaged: {bounds}")
+    seal = content.pop(SEAL, None)
+    if seal is not None and seal != digest(content):
+        raise RecordError(f"{path} was altered since it was written: its {SEAL} does not fit. Run it again")
     values = {key: value for key, value in content.items() if key != "format"}
+    problem = wrong(values)
     for name, kind in (("samples", Samples), ("timing", Timing)):
         values[name] = _fields(kind, values.get(name) or {}, f"{path}: {name}")
     record: Record = _fields(Record, values, str(path))
+    if problem:
+        raise RecordError(f"{path}: {problem}")
     if record.status not in get_args(Status):
         allowed = ", ".join(get_args(Status))
         raise RecordError(f"{path}: status is {record.status!r}, it must be one of {allowed}")
-    return record
+    return replace(record, sealed=seal is not None)
 
 
 def _fields(kind: Any, values: Any, where: str) -> Any:

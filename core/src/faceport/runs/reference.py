@@ -13,11 +13,10 @@ from faceport.api import Metric
 from faceport.data.predictions import FILE, PredictionFile, read_predictions
 from faceport.engine.engine import Engine
 from faceport.errors import ConfigError, MissingError
-from faceport.files import digest, disk_errors
+from faceport.files import disk_errors
 from faceport.networks.reference import references
 from faceport.progress import progress
-from faceport.runs.chosen import NAME
-from faceport.runs.folder import is_marked, reference_mark, write_mark
+from faceport.runs.folder import is_marked, named_folder, reference_mark, write_mark
 from faceport.runs.plan import Plan
 from faceport.types import Sample
 
@@ -55,10 +54,8 @@ def reference_predictions(plan: Plan, fresh: bool = False) -> Path:
 def reference_folder(plan: Plan) -> Path:
     """Choose the folder by what the reference depends on, which is not the target."""
     config = plan.config
-    names = [(config.get(group) or {}).get(NAME) for group in ("detector", "model", "dataset")]
     stable = [plan.settled(), config.get("dataset"), plan.portion.limit, plan.portion.part]
-    name = "-".join(["reference", *filter(None, names), digest(stable)[:8]])
-    return Path(str(config["out"])) / name.replace("/", ".")
+    return named_folder(config, "reference", ("detector", "model", "dataset"), stable)
 
 
 def _ask(plan: Plan, file: PredictionFile) -> None:

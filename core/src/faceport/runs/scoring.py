@@ -8,6 +8,7 @@ from typing import Any
 
 from faceport.api import Metric
 from faceport.errors import FaceportError
+from faceport.runs.oncard import published_notes
 from faceport.runs.pairing import Pairing
 from faceport.runs.plan import Plan
 from faceport.runs.record import Record
@@ -40,7 +41,11 @@ def _numbers(plan: Plan, metric: Metric, read: Read, facts: Mapping[str, Any]) -
 
 
 def judged(record: Record, allowed: int) -> Record:
-    """Call a finished record incomplete where pictures are missing, or a metric gave no number."""
+    """Call a finished record incomplete where pictures are missing, or a metric gave no number.
+
+    What was published of the model by the same protocol is noted beside the numbers.
+    """
+    record = replace(record, notes=[*record.notes, *published_notes(record)])
     lacking = record.samples.missing + record.samples.unreadable
     reasons = [
         f"metric {name}: {numbers[FAILED]}" for name, numbers in record.metrics.items() if FAILED in numbers

@@ -15,6 +15,8 @@ from faceport.shell.offers import Offers, offers, verbs
 from faceport.verbs.show.text import print_sentence
 
 INTERRUPTED = 130
+TOGETHER = "together"  # key of all configurations, for verbs that are given several
+SPACE = "space"  # key of what may be chosen, for verbs that search
 
 
 def main() -> None:
@@ -78,7 +80,7 @@ def _plain(offered: Offers, words: list[str]) -> int:
 def _composed(offered: Offers, words: list[str]) -> int:
     """Compose the configuration of a verb and act on it, once or in a sweep, or let Hydra show it."""
     from faceport.shell.flags import take_flags
-    from faceport.shell.overrides import parse, refuse_twice
+    from faceport.shell.overrides import parse, refuse_of_sweeps, refuse_twice
     from faceport.shell.words import sort_words
 
     flags, rest = take_flags(offered, words)
@@ -88,11 +90,24 @@ def _composed(offered: Offers, words: list[str]) -> int:
         from faceport.shell.sweeps import sweep
 
         return sweep(offered.verb, flags, overrides)
+    if not flags.shown:
+        own = {f"{key}=" for key in offered.options}
+        refuse_of_sweeps(map(parse, (word for word in overrides if not word.startswith(tuple(own)))))
     from faceport.shell.compose import compose_config, hydra_main
 
     if flags.shown:
         hydra_main(offered.verb, flags, overrides, lambda config: None)
         return 0
+    if offered.together:
+        from faceport.shell.together import compose_together
+
+        configs = compose_together(offered, overrides, flags.folder)
+        return _act(offered.verb, {**configs[0], TOGETHER: configs})
+    if offered.space:
+        from faceport.shell.spaces import compose_space
+
+        config, space = compose_space(offered, overrides, flags.folder)
+        return _act(offered.verb, {**config, SPACE: space})
     config = compose_config(offered.verb, overrides, flags.folder)
     if plain:
         config[offered.words] = plain

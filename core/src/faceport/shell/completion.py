@@ -8,11 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from faceport.errors import ConfigError, suggest
-from faceport.plugins.index import installed, read_yaml
+from faceport.catalogue.meanings import Option, options
+from faceport.catalogue.presets import Preset, Presets, places, searched_in
+from faceport.errors import ConfigError, FaceportError, suggest
+from faceport.plugins.index import installed
 from faceport.plugins.kinds import kind_of
-from faceport.plugins.meanings import Option, options
-from faceport.shell.flags import HERE
+from faceport.shell.flags import experiments
 from faceport.shell.launchers import HYDRA, hydra_plugins
 from faceport.shell.offers import Offers, offers, verbs
 
@@ -169,8 +170,9 @@ def _group_of(key: str, groups: Iterable[str]) -> str:
 def _options(group: str, default: Any, before: Sequence[str]) -> dict[str, Option]:
     """Give the options of the names chosen for a group so far, else of its default, else of all names."""
     given = [word.partition("=")[2] for word in before if word.startswith(f"{group}=")] or [default or ""]
-    presets = _presets(group, before)
-    names = {presets.get(name, name) for name in given[-1].strip("[]").split(",")}
+    mine = Presets(_places(before)).of(group)
+    chosen_names = given[-1].strip("[]").split(",")
+    names = {_based(mine[name]) if name in mine else name for name in chosen_names}
     kind = kind_of(group)
     known = installed().choices(kind)  # of experiments: none
     chosen = [choice for name, choice in known.items() if name in names] or list(known.values())
@@ -189,32 +191,32 @@ def _options(group: str, default: Any, before: Sequence[str]) -> dict[str, Optio
 def _names(group: str, before: Sequence[str]) -> list[str]:
     if group in HYDRA:
         return hydra_plugins(group.rpartition("/")[2])
-    presets = _presets(group, before)
     if group == "experiment":
-        return sorted(presets)
-    index = installed()
-    plugins = index.detectors() if group == "detector" else index.choices(kind_of(group))
-    return sorted({*plugins, *presets})
+        return experiments(_places(before))
+    index, mine = installed(), Presets(_places(before)).of(group)
+    if group != "detector":
+        return sorted({*index.choices(kind_of(group)), *mine})
+    detectors = index.detectors()
+    return sorted({*detectors, *(name for name, one in mine.items() if _based(one) in detectors)})
 
 
-def _presets(group: str, before: Sequence[str]) -> dict[str, str]:
-    """List a user's own files for a group, each with the name that it is based on."""
-    folders = [HERE, *(Path(folder) for folder in _config_dirs(before))]
-    return {
-        path.stem: _base(path)
-        for folder in folders
-        for path in sorted((folder / group.replace(".", "/")).glob("[!_.]*.yaml"))
-    }
-
-
-def _base(path: Path) -> str:
-    """Name what a preset is based on: the first plain name of its defaults."""
+def _places(before: Sequence[str]) -> tuple[Path, ...]:
+    """List the folders of a user's configurations that the words so far name."""
+    folders = [Path(folder) for folder in _config_dirs(before)]
+    given = (word.partition("=")[2] for word in before if word.startswith("hydra.searchpath="))
     try:
-        entries = read_yaml(path).get("defaults") or []
-    except ConfigError:
+        searched = places(None, [one for value in given for one in searched_in(value)])
+    except FaceportError:
+        searched = places(None, ())
+    return (*searched, *folders)
+
+
+def _based(preset: Preset) -> str:
+    """Name the plugin's choice that a preset is based on; empty where the file does not say."""
+    try:
+        return preset.base.name
+    except FaceportError:
         return ""
-    names = (one.rpartition("/")[2] for one in entries if isinstance(one, str) and one != "_self_")
-    return next(names, "")
 
 
 def _config_dirs(before: Sequence[str]) -> list[str]:

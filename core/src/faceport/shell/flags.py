@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceport.errors import ConfigError, MissingError, suggest
+from faceport.files import expand
 from faceport.shell.offers import Offers, verbs
 
 SHORT = {
@@ -38,7 +39,6 @@ REFUSED = {
     "--shell-completion": 'completion comes from: eval "$(faceport completion bash)" (or zsh, fish)',
 }
 EXPERIMENTS = "experiment"  # folder, below one of configurations
-HERE = Path("conf")  # folder of configurations that is looked at unasked
 
 
 @dataclass(frozen=True)
@@ -50,36 +50,35 @@ class Flags:
     shown: tuple[str, ...] = ()  # flags with which Hydra only shows something, as it wants them
 
     def words(self) -> list[str]:
-        """Write them for Hydra."""
-        folder = ["--config-dir", str(self.folder)] if self.folder else []
-        return [*(["--multirun"] if self.sweep else []), *folder, *self.shown]
+        """Write them for Hydra; where it looks is told by `compose`."""
+        return [*(["--multirun"] if self.sweep else []), *self.shown]
 
 
 def take_flags(offered: Offers, words: Iterable[str]) -> tuple[Flags, list[str]]:
     """Separate flags from all other words; what is no flag of Hydra is left among those."""
-    given, rest = _sort([*words])
-    for name in given:
+    flags, rest = _sort([*words])
+    for name in flags:
         if name in REFUSED:
             raise ConfigError(f"{name} does not exist here: {REFUSED[name]}")
-    if "--multirun" in given and not offered.sweeps:
+    if "--multirun" in flags and not offered.sweeps:
         able = " and ".join(name for name, choice in verbs().items() if choice.card.get("sweep"))
         raise ConfigError(
             f"`faceport {offered.verb}` takes one value of each option: only {able} can be swept"
         )
-    commands = [name for name in (*COMMANDS, "--multirun") if name in given]
+    commands = [name for name in (*COMMANDS, "--multirun") if name in flags]
     if len(commands) > 1:
         raise ConfigError(f"{' and '.join(commands)} exclude each other: leave all but one out")
     for name in ("--package", "--resolve"):
-        if name in given and "--cfg" not in given:
+        if name in flags and "--cfg" not in flags:
             raise ConfigError(f"{name} belongs to --cfg job: it changes what that shows")
-    shown = [name for name in given if name in (*COMMANDS, "--package", "--resolve")]
-    words_shown = (word for name in shown for word in (name, given[name]) if word)
-    return Flags("--multirun" in given, _folder(given), tuple(words_shown)), rest
+    shown = [name for name in flags if name in (*COMMANDS, "--package", "--resolve")]
+    words_shown = (word for name in shown for word in (name, flags[name]) if word)
+    return Flags("--multirun" in flags, _folder(flags), tuple(words_shown)), rest
 
 
 def _sort(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """Find Hydra's flags by their long names, with their values where they have one; give the rest too."""
-    given: dict[str, str] = {}
+    flags: dict[str, str] = {}
     rest = []
     known = {*SHORT.values(), *COMMANDS, *VALUES, *REFUSED, "--resolve"}
     left = iter(words)
@@ -95,22 +94,22 @@ def _sort(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
             raise ConfigError(f"{typed} lacks its value: {name} {'|'.join(VALUES[name]) or 'FOLDER'}")
         if VALUES.get(name) and value not in VALUES[name]:
             raise ConfigError(f"{name} is '{value}'. {suggest(value, VALUES[name])}")
-        given[name] = value
-    return given, rest
+        flags[name] = value
+    return flags, rest
 
 
-def _folder(given: dict[str, str]) -> Path | None:
+def _folder(flags: dict[str, str]) -> Path | None:
     """Find the folder of --config-dir."""
-    if "--config-dir" not in given:
+    if "--config-dir" not in flags:
         return None
-    folder = Path(given["--config-dir"]).expanduser().absolute()
+    folder = expand(flags["--config-dir"]).absolute()
     if not folder.is_dir():
-        raise MissingError(f"--config-dir {given['--config-dir']}: there is no such folder ({folder})")
+        raise MissingError(f"--config-dir {flags['--config-dir']}: there is no such folder ({folder})")
     return folder
 
 
-def experiments(folder: Path | None) -> list[str]:
-    """List the experiments of this folder, and of one of configurations."""
-    places = [place / EXPERIMENTS for place in (HERE, folder) if place]
-    found = {path.relative_to(place) for place in places for path in place.rglob("[!_.]*.yaml")}
-    return sorted(path.with_suffix("").as_posix() for path in found)
+def experiments(places: Iterable[Path]) -> list[str]:
+    """List the experiments of folders of configurations."""
+    folders = [place / EXPERIMENTS for place in places]
+    files = {path.relative_to(folder) for folder in folders for path in folder.rglob("[!_.]*.yaml")}
+    return sorted(path.with_suffix("").as_posix() for path in files)

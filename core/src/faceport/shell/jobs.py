@@ -88,8 +88,8 @@ def read_notes(folder: Path) -> list[dict[str, Any]]:
 
 def label(overrides: Sequence[str], keys: Sequence[str]) -> str:
     """Name a job by the values of what is swept over; numbers and switches do not speak for themselves."""
-    given = {key.lstrip("+~"): value for key, _, value in (one.partition("=") for one in overrides)}
-    return " ".join(_worded(key, given[key]) for key in keys if key in given)
+    values = {key.lstrip("+~"): value for key, _, value in (one.partition("=") for one in overrides)}
+    return " ".join(_worded(key, values[key]) for key in keys if key in values)
 
 
 def _worded(key: str, value: str) -> str:

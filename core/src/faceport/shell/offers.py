@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from faceport.errors import ConfigError, suggest
 from faceport.plugins.index import Choice, installed, is_known
+from faceport.plugins.yamls import dotted
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,13 @@ class Offers:
     content: Mapping[str, Any]  # options with their defaults, nested
     words: str = ""  # the option that takes words that are no KEY=VALUE; empty: there are none
     sweeps: bool = False  # whether -m runs every combination
+    together: bool = False  # whether values with commas are combined and given to one call: it compares them
+    space: bool = False  # whether one call chooses among values with commas
 
     @cached_property
     def options(self) -> dict[str, Any]:
         """Options with their defaults, by dotted keys."""
-        return dict(_flat(self.content))
+        return dict(dotted(self.content))
 
     @property
     def config_name(self) -> str:
@@ -45,8 +48,8 @@ class Offers:
 
 def verbs() -> dict[str, Choice]:
     """List the verbs in the order in which help shows them: the core's, then the others by name."""
-    found = installed().choices("verb")
-    return dict(sorted(found.items(), key=lambda item: (item[1].card.get("order", 1000), item[0])))
+    choices = installed().choices("verb")
+    return dict(sorted(choices.items(), key=lambda item: (item[1].card.get("order", 1000), item[0])))
 
 
 def offers(verb: str) -> Offers:
@@ -57,12 +60,6 @@ def offers(verb: str) -> Offers:
     choice = installed().find("verb", verb)  # or the sentence that says what is wrong with it
     groups = dict(item for entry in choice.choices for item in entry.items())
     card = choice.card
-    return Offers(verb, groups, choice.options, str(card.get("words", "")), bool(card.get("sweep")))
-
-
-def _flat(options: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in options.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{above}{key}.")
-        else:
-            yield f"{above}{key}", value
+    sweeps, together = bool(card.get("sweep")), bool(card.get("together"))
+    space = bool(card.get("space"))
+    return Offers(verb, groups, choice.options, str(card.get("words", "")), sweeps, together, space)

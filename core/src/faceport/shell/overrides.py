@@ -13,23 +13,27 @@ cases only:
 
 from __future__ import annotations
 
+import fnmatch
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+from faceport.catalogue.presets import Presets
 from faceport.errors import ConfigError, suggest
 from faceport.plugins.index import installed
-from faceport.plugins.kinds import kind_of
+from faceport.plugins.kinds import DATASET, MODEL, TARGET
 from faceport.runs.advice import choose_one
-from faceport.shell.flags import EXPERIMENTS, HERE, experiments
+from faceport.shell.flags import EXPERIMENTS, experiments
 from faceport.shell.launchers import check_launcher
+from faceport.shell.objectives import OBJECTIVE
 from faceport.shell.offers import Offers
 
+SEARCHPATH = "hydra.searchpath"
 NOTHING = "null"  # the name of the choice of nothing
 HYDRAS = ("hydra", EXPERIMENTS)  # heads of keys that are Hydra's business
 _WORD = re.compile(r"^(?P<sign>\+\+|\+|~)?(?P<key>[\w./@-]+)(?P<rest>=(?P<value>.*))?$", re.DOTALL)
@@ -55,12 +59,36 @@ def parse(word: str) -> Override:
     """Take a word apart, or say what a word looks like."""
     if word.startswith("-"):
         key, equals, value = word.lstrip("-").partition("=")
-        hint = f"{key}={value}" if equals else f"{key}=VALUE"
+        longer = (_owners(key) or [key])[0]
+        hint = f"{longer}={value}" if equals else f"{longer}=VALUE"
         raise ConfigError(f"'{word}' is no flag of faceport: options are KEY=VALUE, without dashes: {hint}")
     match = _WORD.match(word)
     if not match or (match["rest"] is None and match["sign"] != "~"):
         raise ConfigError(f"'{word}' is no option: write KEY=VALUE, e.g. model=NAME or target.threads=2")
     return Override(match["sign"] or "", match["key"], match["value"], word)
+
+
+def _owners(key: str) -> list[str]:
+    """List the longer keys of an option that is one of a model, target or dataset."""
+    kinds = [kind.name for kind in (MODEL, TARGET, DATASET)]
+    choices = {kind: installed().choices(kind).values() for kind in kinds}
+    return [f"{kind}.{key}" for kind in kinds if any(key in choice.options for choice in choices[kind])]
+
+
+def expand_experiments(overrides: Iterable[Override], places: Sequence[Path]) -> list[Override]:
+    """Write experiment=glob(PATTERN) out: Hydra does not look for it in a user's folders."""
+    expanded = []
+    for override in overrides:
+        pattern = re.fullmatch(r"glob\(([^,()\[\]]+)\)", override.value or "")
+        if override.key == EXPERIMENTS and pattern:
+            known = experiments(places)
+            names_found = fnmatch.filter(known, pattern[1].strip("'\""))
+            if not names_found:
+                raise ConfigError(f"'{override.word}' fits no experiment. {suggest(pattern[1], known)}")
+            override = replace(override, value=",".join(names_found))
+            override = replace(override, word=f"{override.sign}{override.key}={override.value}")
+        expanded.append(override)
+    return expanded
 
 
 def refuse_twice(overrides: Iterable[Override]) -> None:
@@ -73,21 +101,48 @@ def refuse_twice(overrides: Iterable[Override]) -> None:
                 raise ConfigError(f"'{override.key}' is given twice: {first} and {override.word}")
 
 
-def judge(override: Override, offers: Offers) -> None:
+OF_SWEEPS = {  # words that a single run would not heed, with what does what they ask for
+    "objective": "faceport search ... objective=METRIC.NUMBER searches for it",
+    "hydra.run.dir": "out=DIR names the folder of results",
+    "hydra.job.chdir": "paths are of the folder in which the command is started",
+    "hydra.verbose": "FACEPORT_DEBUG=1 shows the traceback behind an error sentence",
+    "hydra.mode": "-m makes it a sweep",
+}
+
+
+def refuse_of_sweeps(overrides: Iterable[Override]) -> None:
+    """Refuse in a single run what is Hydra's business: it composes the options and does nothing else."""
+    for override in overrides:
+        key = override.key
+        if key == OBJECTIVE or (override.head == "hydra" and key != SEARCHPATH):
+            cure = OF_SWEEPS.get(key, "it is for sweeps: put -m behind the verb")
+            raise ConfigError(f"'{override.word}' does nothing in a single run. Instead: {cure}")
+
+
+def judge(override: Override, offers: Offers, yours: Presets) -> None:
     """Refuse what the verb does not take and what is not installed."""
     key, value = override.key, override.value or ""
+    if override.sign in ("+", "++") and (key == EXPERIMENTS or _group(key, offers)):
+        raise ConfigError(f"'{override.word}': write it without the {override.sign}: {key}={value}")
     if override.head in HYDRAS:
         check_launcher(key, value)
         return
     _check_brackets(override)
+    if key == OBJECTIVE and offers.sweeps:
+        return
     group = _group(key, offers)
     if group:
         if offers.groups[group] and (override.sign == "~" or NOTHING in names(value)):
             raise ConfigError(choose_one(group))
         for name in names(value):
-            _check_choice(group, name)
+            _check_choice(group, name, yours)
+        _refuse_twins(override, group, yours)
     elif not offers.group_of(key) and key not in offers.options:
         known = [*(name.replace("/", ".") for name in offers.groups), *offers.options]
+        longer = _owners(key)
+        if longer:
+            said = f"`faceport {offers.verb}` has no option '{key}'. Did you mean"
+            raise ConfigError(f"{said} {' or '.join(f'{name}={value}' for name in longer)}?")
         raise ConfigError(f"`faceport {offers.verb}` has no option '{key}'. {suggest(key, known)}")
 
 
@@ -96,6 +151,9 @@ def write(override: Override, offers: Offers) -> str:
     if override.head in HYDRAS or override.value is None:
         return override.word
     sign, key, value = override.sign, override.key, override.value
+    if key == OBJECTIVE:
+        listed = f"[{value}]" if "," in value and not value.startswith("[") else value
+        return f"++{key}={listed}"
     group = _group(key, offers)
     if group:
         key, value = group, re.sub(r"(?<![\w'\"])null(?![\w'\"])", f"'{NOTHING}'", value)
@@ -148,21 +206,36 @@ def _check_brackets(override: Override) -> None:
             )
 
 
-def _check_choice(group: str, name: str) -> None:
+def _check_choice(group: str, name: str, yours: Presets) -> None:
     if name in (NOTHING, "???"):
         return
-    index, kind = installed(), kind_of(group)
-    index.find(kind, name)
-    if group == "detector" and name not in index.detectors():
-        raise ConfigError(f"detector={name} finds no faces by itself. {suggest(name, index.detectors())}")
+    yours.check(group, name)
+    mine = yours.find(group, name)
+    detectors = installed().detectors()
+    if group == "detector" and (mine.owned if mine else name) not in detectors:
+        raise ConfigError(f"detector={name} finds no faces by itself. {suggest(name, detectors)}")
 
 
-def check_experiments(given: Iterable[str], folder: Path | None) -> None:
+def _refuse_twins(override: Override, group: str, yours: Presets) -> None:
+    """Refuse a list in which one thing stands twice, with different values: a run has each once."""
+    if not (override.value or "").startswith("["):
+        return
+    seen: dict[str, str] = {}
+    for name in names(override.value or ""):
+        mine = yours.find(group, name)
+        owned = mine.owned if mine else name
+        if seen.setdefault(owned, name) != name:
+            raise ConfigError(
+                f"'{override.word}': {seen[owned]} and {name} are both {owned}, and a run has one of each. "
+                f"Sweep over them: -m {group}={seen[owned]},{name}"
+            )
+
+
+def check_experiments(given: Iterable[str], places: Sequence[Path]) -> None:
     """Refuse experiments that there are not."""
-    known = experiments(folder)
-    places = [place / EXPERIMENTS for place in (HERE.absolute(), folder) if place]
+    known = experiments(places)
     for name in given:
         if name not in (*known, NOTHING):
-            files = " and no ".join(str(place / f"{name}.yaml") for place in places)
+            files = " and no ".join(str(place.absolute() / EXPERIMENTS / f"{name}.yaml") for place in places)
             cure = suggest(name, known) if known else "Name the folder above experiment/ by --config-dir DIR"
             raise ConfigError(f"there is no {files}. {cure}")

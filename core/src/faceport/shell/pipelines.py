@@ -37,9 +37,9 @@ class Pipeline:
     """A model on a target, ready to look at pictures; may be called from several threads."""
 
     def __init__(self, model: str, detector: str | None, target: str, overrides: Sequence[str]) -> None:
-        given = {"model": model, "detector": detector, "target": target}
-        named = {word.partition("=")[0] for word in overrides}
-        chosen = [f"{group}={name}" for group, name in given.items() if name and group not in named]
+        parts = {"model": model, "detector": detector, "target": target}
+        keys = {word.partition("=")[0] for word in overrides}
+        chosen = [f"{group}={name}" for group, name in parts.items() if name and group not in keys]
         config = compose_offers(OFFERS, [*chosen, *overrides])
         own = {key: config[key] for key in OFFERS.content}
         self._plan = make_plan(config, checked(PipelineOptions, own))

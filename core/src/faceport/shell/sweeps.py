@@ -6,8 +6,10 @@ The folder lies below out=, so that jobs on other machines find it where they fi
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,16 +17,22 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from faceport.errors import FaceportError
-from faceport.networks.sources.addresses import without_secrets
+from faceport.errors import BusyError, FaceportError
+from faceport.escapes import printable
+from faceport.files import write_atomically
+from faceport.networks.sources.addresses import redacted, without_secrets
 from faceport.runs.provenance import surroundings
 from faceport.runs.record import FILE, Record
 from faceport.shell.compose import hydra_main
 from faceport.shell.flags import Flags
 from faceport.shell.jobs import EXPERIMENT, plan_jobs, read_notes, this_job
+from faceport.shell.objectives import OBJECTIVE, best, direct, objectives, values
 from faceport.shell.verb import make_verb
-from faceport.verbs.run import WAITING, record_failure
+from faceport.verbs.recorded import WAITING
+from faceport.verbs.run import record_failure
+from faceport.verbs.show.text import print_sentence
 
+KEPT = "multirun.yaml"  # in which Hydra writes down what a sweep was asked for
 _folders: list[Path] = []  # of the sweeps that this process began
 
 
@@ -32,7 +40,12 @@ class Begin(Callback):
     """Learn from Hydra where a sweep's folder is, once it has composed it."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Note the folder, and there what is swept over."""
+        """Note the folder, and there what is swept over; tell the sweeper what to make better."""
+        try:
+            direct(config)
+        except FaceportError as error:  # Hydra would only warn of it and go on
+            print_sentence(f"error: {printable(str(error))}", stream=sys.stderr)
+            raise SystemExit(1) from error
         _folders.append(plan_jobs(config))
 
 
@@ -42,28 +55,45 @@ def sweep(verb: str, flags: Flags, words: Sequence[str]) -> int:
 
     _folders.clear()
     name = time.strftime("%Y%m%d-%H%M%S") + f"-{os.getpid()}"
-    hydra_main(verb, flags, words, lambda config: run_job(verb, config), name)
+    fruitless = False
+    try:
+        hydra_main(verb, flags, words, lambda config: run_job(verb, config), name)
+    except ValueError as error:
+        if "No trials are completed" not in str(error):
+            raise
+        print_sentence("error: the search has no best: no job gave its objective", stream=sys.stderr)
+        fruitless = True
     if not _folders:
         return 0  # Hydra was told by hydra.mode to run one job
     records = read_jobs(_folders[-1])
     show_sweep(records, [{EXPERIMENT: note.get(EXPERIMENT)} for note in read_notes(_folders[-1])])
-    if not records or any(record.status in ("failed", "incomplete") for record in records):
+    for sentence in best(_folders[-1]):
+        print_sentence(printable(sentence), stream=sys.stdout)
+    if not records:
+        print_sentence("error: the sweep has no job: a pattern fits no name", stream=sys.stderr)
+    if fruitless or not records or any(record.status in ("failed", "incomplete") for record in records):
         return 1
     return WAITING if any(record.status == "waiting" for record in records) else 0
 
 
-def run_job(verb: str, config: dict[str, Any]) -> None:
-    """Run one job; a failure is recorded with its reason and does not stop the others."""
+def run_job(verb: str, config: dict[str, Any]) -> Any:
+    """Run one job; a failure is recorded with its reason and does not stop the others.
+
+    Give the numbers that the sweeper asks for; None where it asks for none, or there are none.
+    """
     note: dict[str, Any]
+    wanted, asked = objectives(config), None
+    config = {key: value for key, value in config.items() if key != OBJECTIVE}
     job = this_job()
+    hide_secrets(job.folder)
     print(": ".join(filter(None, (job.title, job.label))), flush=True)
     if config.get("fresh") is None:
         config = {**config, "fresh": False}  # a sweep that is started again runs what is missing
     try:
-        made = make_verb(verb, config)
-        record: Record = made.act(config)
+        record: Record = make_verb(verb, config).act(config)
         note = {"folder": record.folder, "kept": record.kept}
         said = f"{'kept' if record.kept else record.status}: {record.folder}"
+        asked, said = _asked(record, wanted, said)
     except Exception as error:
         if os.environ.get("FACEPORT_DEBUG"):
             raise
@@ -72,13 +102,40 @@ def run_job(verb: str, config: dict[str, Any]) -> None:
     job.write(note)
     left = job.left()
     print(f"{job.title}: {said}{f' ({left})' if left else ''}", flush=True)
+    return asked
+
+
+def hide_secrets(folder: Path) -> None:
+    """Take passwords and tokens out of the addresses in what Hydra keeps of a sweep's command line."""
+    path = folder / KEPT
+    with suppress(OSError):  # a sweeper that keeps nothing, or one that has its files elsewhere
+        text = path.read_text(encoding="utf-8")
+        if redacted(text) != text:
+            write_atomically(path, redacted(text))
+
+
+def _asked(record: Record, wanted: list[str], said: str) -> tuple[Any, str]:
+    """Give the numbers that a sweeper asks for, and what is said of the job; without them it is no trial."""
+    if not wanted:
+        return None, said
+    try:
+        found = values(record, wanted)
+    except FaceportError as error:
+        return None, f"{said}; no trial: {error}"
+    numbers = found if isinstance(found, list) else [found]
+    return (
+        found,
+        f"{said} ({', '.join(f'{name} {value:.4g}' for name, value in zip(wanted, numbers, strict=True))})",
+    )
 
 
 def _failed(config: Mapping[str, Any], error: Exception) -> dict[str, Any]:
     try:
-        return {"folder": record_failure(config, error).folder}
+        if not isinstance(error, BusyError):  # else the record of that folder is somebody else's to write
+            return {"folder": record_failure(config, error).folder}
     except (FaceportError, OSError):  # a full disk is no reason to lose the reason
-        return {"reason": str(error), "config": without_secrets(config)}
+        pass
+    return {"reason": str(error), "config": without_secrets(config)}
 
 
 def read_jobs(folder: Path) -> list[Record]:

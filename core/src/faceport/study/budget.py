@@ -24,6 +24,7 @@ from faceport.study.diagnose import NodeReport, examine
 
 LIST = "exclude.txt"
 MOST = 200  # pictures that the search looks at
+MOST_TOLD = 4  # numbers named beside those of float
 Measure = Callable[[Target], Mapping[str, float]]  # the numbers that a target gives
 
 
@@ -82,13 +83,28 @@ def keep_within_budget(plan: Plan, folder: Path) -> tuple[Plan, dict[str, Any]]:
 
 def _note(outcome: Outcome, budget: float, pictures: int, folder: Path) -> str:
     verdict = "stays within" if outcome.within else "CANNOT be kept within"
-    note = f"int8 {verdict} accuracy_budget={budget:g} on {pictures} of the run's pictures with "
+    note = (
+        f"int8 {verdict} accuracy_budget={budget:g} on {pictures} of the run's pictures, "
+        f"{_held_against(outcome)}, with "
+    )
     if not outcome.excluded:
         return note + "no node in float"
     return (
         f"{note}{len(outcome.excluded)} of {outcome.candidates} nodes in float; to use the list again: "
         f'"target.exclude=$(cat {folder / LIST})"'
     )
+
+
+def _held_against(outcome: Outcome) -> str:
+    """Name each number beside that of float, the one that moved most first."""
+    pairs = [(name, outcome.mixed.get(name, math.nan), value) for name, value in outcome.baseline.items()]
+    pairs.sort(key=lambda pair: abs(pair[1] - pair[2]), reverse=True)
+    told = [
+        f"{name} {own:.4g} (in {outcome.target.soundest} {value:.4g})"
+        for name, own, value in pairs[:MOST_TOLD]
+    ]
+    more = f" and {len(pairs) - MOST_TOLD} that moved less" if len(pairs) > MOST_TOLD else ""
+    return ", ".join(told) + more
 
 
 def search(
@@ -98,7 +114,7 @@ def search(
 
     More nodes in float are taken to do no harm, so the length is found by bisection.
     """
-    baseline = measure(_with(target, precision="fp32"))
+    baseline = measure(_with(target, precision=target.soundest))
     if not any(map(math.isfinite, baseline.values())):
         watched = f" ({', '.join(baseline)})" if baseline else ""
         raise FaceportError(
@@ -114,8 +130,8 @@ def search(
 
     def fits(count: int) -> bool:
         if count not in trials:
-            tried = _with(target, exclude=[*already, *ranked[:count]])
-            trials[count] = (tried, measure(tried))
+            trial = _with(target, exclude=[*already, *ranked[:count]])
+            trials[count] = (trial, measure(trial))
         return loss(baseline, trials[count][1]) <= budget
 
     low, high = 0, min(1, len(ranked))  # low does not fit

@@ -29,7 +29,7 @@ from faceport.types import Array, Tensors, TensorSpec
 
 CLAMPS = ("Relu", "Clip")  # what quantisers fold into the node before it
 # Own error, as noise over signal, from which a node departs from the reference; sound nodes stay far below.
-DEPARTS = {"fp32": 1e-3, "fp16": 0.02, "bf16": 0.1, "int8": 0.3}
+DEPARTS = {"fp32": 1e-3, "fp16": 0.02, "bf16": 0.1, "int16": 0.1, "int8": 0.3}
 
 
 @dataclass(frozen=True)
@@ -65,15 +65,16 @@ def diagnose(
         compile_network(target, Source(opened, lambda: file), compiled, calibration)
         session = open_network(target, Artifact(compiled, opened, {}))
         try:
-            found = [session.run(inputs) for inputs in calls]
+            answers = [session.run(inputs) for inputs in calls]
         finally:
             session.close()
         wanted = [_run_whole(opened, graph, inputs, Path(folder)) for inputs in calls]
         follow = _Consequences(network, graph, visible, calls, Path(folder))
+        examination = _Examination(opened, graph, wanted, answers, Path(folder))
         return [
-            _report(opened, graph, steps[tensor], tensor, wanted, found, Path(folder), follow)
+            examination.report(steps[tensor], follow)
             for tensor in visible
-            if all(tensor in outputs for outputs in found)
+            if all(tensor in outputs for outputs in answers)
         ]
 
 
@@ -122,34 +123,59 @@ def _run_whole(network: Network, graph: onnx.ModelProto, inputs: Tensors, folder
     return {**inputs, **onnx_runner(network, file)(inputs)}
 
 
-def _report(
-    network: Network,
-    graph: onnx.ModelProto,
-    step: Sequence[onnx.NodeProto],
-    tensor: str,
-    wanted: Sequence[Mapping[str, Array]],
-    found: Sequence[Mapping[str, Array]],
-    folder: Path,
-    follow: _Consequences,
-) -> NodeReport:
-    reference = [values[tensor] for values in wanted]
-    reached = [outputs[tensor] for outputs in found]
-    low, high = min(float(a.min()) for a in reference), max(float(a.max()) for a in reference)
-    top, bottom = max(float(a.max()) for a in reached), min(float(a.min()) for a in reached)
-    slack = 1e-3 * (high - low)  # rounding is no saturation
-    beyond = sum(int(((a > top + slack) | (a < bottom - slack)).sum()) for a in reference)
-    right = _right(network, graph, step, tensor, wanted, found, folder)
-    return NodeReport(
-        network=network.name,
-        node=step[0].name,
-        op=" + ".join(node.op_type for node in step),
-        introduced=noise(right, reached) if right else None,
-        accumulated=noise(reference, reached),
-        low=low,
-        high=high,
-        saturation=beyond / max(1, sum(a.size for a in reference)),
-        caused=follow(tensor, [b - a for a, b in zip(right, reached, strict=True)]) if right else None,
-    )
+@dataclass(frozen=True)
+class _Examination:
+    """Runs of a network, by the reference and on a target, that are compared step by step."""
+
+    network: Network
+    graph: onnx.ModelProto
+    wanted: Sequence[Mapping[str, Array]]  # what every tensor is by the reference, call by call
+    found: Sequence[Mapping[str, Array]]  # what it is on the target
+    folder: Path  # where files may be left
+
+    def report(self, step: Sequence[onnx.NodeProto], follow: _Consequences) -> NodeReport:
+        """Say what the target does at one step."""
+        tensor = step[-1].output[0]
+        reference = [values[tensor] for values in self.wanted]
+        reached = [outputs[tensor] for outputs in self.found]
+        low, high = min(float(a.min()) for a in reference), max(float(a.max()) for a in reference)
+        top, bottom = max(float(a.max()) for a in reached), min(float(a.min()) for a in reached)
+        slack = 1e-3 * (high - low)  # rounding is no saturation
+        beyond = sum(int(((a > top + slack) | (a < bottom - slack)).sum()) for a in reference)
+        right = self._right(step)
+        return NodeReport(
+            network=self.network.name,
+            node=step[0].name,
+            op=" + ".join(node.op_type for node in step),
+            introduced=noise(right, reached) if right else None,
+            accumulated=noise(reference, reached),
+            low=low,
+            high=high,
+            saturation=beyond / max(1, sum(a.size for a in reference)),
+            caused=follow(tensor, [b - a for a, b in zip(right, reached, strict=True)]) if right else None,
+        )
+
+    def _right(self, step: Sequence[onnx.NodeProto]) -> list[Array] | None:
+        """Run one step by the reference on what the target gave it; None where that cannot be seen."""
+        tensor = step[-1].output[0]
+        weights = {weight.name: weight for weight in self.graph.graph.initializer}
+        made = {node.output[0] for node in step[:-1]}
+        names = [name for name in dict.fromkeys(n for node in step for n in node.input) if name not in made]
+        live = [name for name in names if name and name not in weights]
+        # Sizes and the network's inputs are the same for both; every other input must be seen on the target.
+        seen = [{**values, **outputs} for values, outputs in zip(self.wanted, self.found, strict=True)]
+        if not live or any(name not in values for values in seen for name in live):
+            return None
+        given = [{name: values[name] for name in live} for values in seen]
+        held = [weights[name] for name in names if name in weights]
+        specs = tuple(TensorSpec(name, ("batch", "any")) for name in live)
+        single = replace(self.network, inputs=specs, outputs=(TensorSpec(tensor, ("batch", "any")),))
+        file = self.folder / "node.onnx"
+        right = []
+        for inputs in given:
+            onnx.save(_alone(self.graph, step, inputs, held), file)
+            right.append(onnx_runner(single, file)(inputs)[tensor])
+        return right
 
 
 class _Consequences:
@@ -177,40 +203,9 @@ class _Consequences:
         )
 
 
-def _right(
-    network: Network,
-    graph: onnx.ModelProto,
-    step: Sequence[onnx.NodeProto],
-    tensor: str,
-    wanted: Sequence[Mapping[str, Array]],
-    found: Sequence[Mapping[str, Array]],
-    folder: Path,
-) -> list[Array] | None:
-    """Run one step by the reference on what the target gave it; None where that cannot be seen."""
-    weights = {weight.name: weight for weight in graph.graph.initializer}
-    made = {node.output[0] for node in step[:-1]}
-    names = [name for name in dict.fromkeys(n for node in step for n in node.input) if name not in made]
-    live = [name for name in names if name and name not in weights]
-    # Sizes and the network's inputs are the same for both; every other input must be seen on the target.
-    seen = [{**values, **outputs} for values, outputs in zip(wanted, found, strict=True)]
-    if not live or any(name not in values for values in seen for name in live):
-        return None
-    given = [{name: values[name] for name in live} for values in seen]
-    held = [weights[name] for name in names if name in weights]
-    specs = tuple(TensorSpec(name, ("batch", "any")) for name in live)
-    single = replace(network, inputs=specs, outputs=(TensorSpec(tensor, ("batch", "any")),))
-    file = folder / "node.onnx"
-    right = []
-    for inputs in given:
-        onnx.save(_alone(graph, step, tensor, inputs, held), file)
-        right.append(onnx_runner(single, file)(inputs)[tensor])
-    return right
-
-
 def _alone(
     graph: onnx.ModelProto,
     step: Sequence[onnx.NodeProto],
-    tensor: str,
     inputs: Mapping[str, Any],
     weights: Sequence[onnx.TensorProto],
 ) -> onnx.ModelProto:
@@ -222,7 +217,7 @@ def _alone(
             list(step),
             "step",
             [make(name, kind, inputs[name].shape) for name, kind in kinds.items()],
-            [make(tensor, onnx.TensorProto.FLOAT, None)],
+            [make(step[-1].output[0], onnx.TensorProto.FLOAT, None)],
             list(weights),
         ),
         opset_imports=graph.opset_import,

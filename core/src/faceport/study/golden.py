@@ -38,7 +38,7 @@ def write_golden(
             entry["told"] = _faces(Prediction(sample.id, sample.faces))
         pictures.append(entry)
         for name, calls in recorder.calls.items():
-            vectors[name] += _write_calls(folder, f"{name}-{index}", sessions[name], calls)
+            vectors[name] += write_calls(folder, f"{name}-{index}", sessions[name], calls)
     return {"pictures": pictures, "vectors": vectors}
 
 
@@ -46,7 +46,7 @@ def _faces(prediction: Prediction) -> Any:
     return orjson.loads(to_json(prediction))
 
 
-def _write_calls(folder: Path, stem: str, session: Session, calls: Sequence[Tensors]) -> list[dict[str, str]]:
+def write_calls(folder: Path, stem: str, session: Session, calls: Sequence[Tensors]) -> list[dict[str, str]]:
     """Write input and output tensors of calls, NumPy files that any tool reads."""
     written = []
     for number, inputs in enumerate(calls):

@@ -17,8 +17,10 @@ SHORTEST = 0.01  # seconds of a round; quicker networks are run several times
 
 
 def compare_with_float(plan: Plan, built: Built) -> dict[str, float]:
-    """Give how many times as fast as fp32 each network is; nothing where fp32 runs, or another machine."""
+    """Give how many times as fast as fp32 each network is; nothing where no time counts."""
     if plan.target.precision == "fp32" or plan.bundle or is_away(built.sessions):
+        return {}
+    if any(session.facts.get("simulated") for session in built.sessions.values()):
         return {}
     builder = plan.with_target(plan.target.with_options(precision="fp32")).builder(plan.first_questions())
     reference = builder.build()

@@ -6,6 +6,13 @@ from collections.abc import Mapping
 
 from faceport.errors import FaceportError
 
+MEANINGS = {  # a target says in its card which it has
+    "fp32": "32-bit floats",
+    "fp16": "16-bit floats",
+    "bf16": "16-bit floats with the range of 32-bit ones",
+    "int8": "activations and weights of 8 bits",
+    "int16": "activations of 16 bits, weights of 8",
+}
 PRECISIONS = {  # by the names that runtimes give to types
     **dict.fromkeys(("float32", "f32", "fp32", "float"), "fp32"),
     **dict.fromkeys(("float16", "f16", "fp16", "half"), "fp16"),

@@ -1,9 +1,10 @@
-"""Processors that cut sums of 8-bit products off at 16 bits, and weights of 7 bits, which never get there.
+"""Processors that cut sums of 8-bit products off at 16 bits, and weights that are small enough for them.
 
 x86 without VNNI multiplies unsigned activations by signed weights and adds every two products in 16 bits:
-2 * 255 * 127 is more than 32767, 2 * 255 * 64 is not. No list of processors says which kernels do that (ONNX
-Runtime's for AVX2 do, for SSE and arm64 not; OpenVINO's for AVX2 and SSE do; MNN's nowhere): each target asks
-its runtime for such a sum.
+2 * 255 * 127 is more than 32767, 2 * 255 * 64 is not: so weights get 7 bits or, where it is known which two
+are added, 8 bits of which no two add up to more than 128. No list of processors says which kernels do that
+(ONNX Runtime's for AVX2 do, for SSE and arm64 not; OpenVINO's for AVX2 and SSE do; MNN's nowhere): each
+target asks its runtime for such a sum.
 """
 
 from __future__ import annotations
@@ -36,18 +37,19 @@ def fits_seven_bits(weights: Iterable[NDArray[Any]]) -> bool:
 class Sums:
     """What an 8-bit network and the processor that runs it make of sums of two products."""
 
-    seven_bits: bool  # of the network's weights
+    small: bool  # the network's weights: no sum is beyond 16 bits
     cut_off: bool  # by the fast kernels of the processor
+    kept: str = "7 bits"  # what small weights are
 
     @property
     def exact(self) -> bool:
         """Tell whether no sum is cut off."""
-        return self.seven_bits or not self.cut_off
+        return self.small or not self.cut_off
 
     def facts(self, asked: ReduceRange, otherwise: str) -> dict[str, str]:
         """Report both, with a note where the weights suit another processor, and what this one does then."""
         facts = {
-            "weight_bits": "7" if self.seven_bits else "8",
+            "weight_bits": self.kept.replace(" bits", "", 1) if self.small else "8",
             "sums": "16 bits" if self.cut_off else "exact",
         }
         if not self.exact:
@@ -55,9 +57,9 @@ class Sums:
                 "its weights have 8 bits, and this processor cuts sums of 8-bit products off at 16: "
                 f"{otherwise}. Compile it here, or with target.reduce_range=true"
             )
-        elif self.seven_bits and not self.cut_off and asked == "auto":
+        elif self.small and not self.cut_off and asked == "auto":
             facts["note"] = (
-                "its weights have 7 bits, for processors that cut sums of 8-bit products off at 16, as this "
-                "one does not: compiled here, or with target.reduce_range=false, it is more exact"
+                f"its weights have {self.kept}, for processors that cut sums of 8-bit products off at 16, "
+                "as this one does not: compiled here, or with target.reduce_range=false, it is more exact"
             )
         return facts

@@ -17,8 +17,8 @@ _NOISE = re.compile(
 
 def cannot_open(runtime: str, version: str, artifact: Artifact, error: object) -> FaceportError:
     """Explain a compiled network that its runtime does not take."""
-    made = str(artifact.manifest.get("runs_as", {}).get("version", version))
-    other = f"It was compiled with {runtime} {made}. " if made != version else ""
+    builder_version = str(artifact.manifest.get("runs_as", {}).get("version", version))
+    other = f"It was compiled with {runtime} {builder_version}. " if builder_version != version else ""
     return FaceportError(
         f"{runtime} {version} cannot open {artifact.path}: {reason(error)}. {other}"
         "If it is damaged, delete it and compile it again"

@@ -78,7 +78,7 @@ class AwayFixedBatch(FixedBatch, Away):
 
     def __init__(self, session: Away, size: int) -> None:
         super().__init__(session, size)
-        self._away = session
+        self._away, self.carries = session, session.carries
 
     def answer(self, call: str, inputs: Tensors) -> Tensors | None:
         """Give the answer once all pieces have theirs; all of them are asked in one round."""
@@ -159,6 +159,10 @@ class BySize(Session):
 
 class AwayBySize(BySize, Away):
     """The same for sessions on another machine."""
+
+    def __init__(self, network: Network, runtime: str, sessions: Mapping[Item | None, Session]) -> None:
+        super().__init__(network, runtime, sessions)
+        self.carries = all(one.carries for one in sessions.values() if isinstance(one, Away))
 
     def answer(self, call: str, inputs: Tensors) -> Tensors | None:
         """Ask the session that takes a batch of this size."""

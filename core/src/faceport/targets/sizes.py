@@ -24,8 +24,8 @@ def item_shapes(network: Network, calls: Iterable[Tensors]) -> list[Item]:
     """List the sizes to compile for: the one that the network declares, or all that were recorded."""
     if not has_free_sizes(network):
         return [item_shape(network.example_inputs())]
-    found = dict.fromkeys(item_shape(inputs) for inputs in calls)
-    return sorted(found) or [item_shape(network.example_inputs())]
+    shapes = dict.fromkeys(item_shape(inputs) for inputs in calls)
+    return sorted(shapes) or [item_shape(network.example_inputs())]
 
 
 def free_axes(network: Network) -> dict[str, tuple[int, ...]]:

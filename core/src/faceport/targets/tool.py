@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -82,12 +83,13 @@ class Tool:
     def _watch(self, words: Sequence[str], folder: Path | None, log: Path) -> tuple[str, str]:
         """Run a command to its end or its limit; give its last output, and what was wrong with its end."""
         log.parent.mkdir(parents=True, exist_ok=True)
+        mark = f"FACEPORT_TOOL_{uuid.uuid4().hex}"  # in the environment of whatever the tool starts
         with log.open("wb") as file:
             try:
                 process = subprocess.Popen(
                     words,
                     cwd=folder,
-                    env={**os.environ, **self.environment},
+                    env={**os.environ, **self.environment, mark: "1"},
                     stdin=subprocess.DEVNULL,  # else a question of it would wait for ever
                     stdout=file,  # a file, not a pipe: a child that lives on could hold a pipe open
                     stderr=subprocess.STDOUT,
@@ -106,6 +108,7 @@ class Tool:
                 wrong = f"was ended after {self.limit:g} s, its time limit"
             finally:
                 end_group(process)
+                end_marked(mark)
         return _tail(log), wrong
 
     def _lacking(self, paths: Sequence[Path], output: str) -> str:
@@ -121,9 +124,9 @@ class Tool:
     def _explain(self, wrong: str, output: str) -> str:
         """Give the sentence for an output that is known, else say how the tool ended and its last words."""
         for pattern, cure in self.cures.items():
-            found = re.search(pattern, output, re.MULTILINE)
-            if found:
-                return found.expand(cure)
+            match = re.search(pattern, output, re.MULTILINE)
+            if match:
+                return match.expand(cure)
         words = last_words(output)
         return f"{self.name} {wrong}" + (f": {words}" if words else "")
 
@@ -131,8 +134,8 @@ class Tool:
 def last_words(output: str) -> str:
     """Give the last line of an output that says something, without colours and overwritten progress."""
     lines = re.split(r"[\r\n]+", _COLOUR.sub("", output))
-    told = [line.strip() for line in lines if re.search(r"\w", line)]
-    return told[-1].rstrip(".")[:LONGEST] if told else ""
+    words = [line.strip() for line in lines if re.search(r"\w", line)]
+    return words[-1].rstrip(".")[:LONGEST] if words else ""
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
@@ -146,6 +149,25 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(PATIENCE)
     process.wait()
+
+
+def end_marked(mark: str) -> None:
+    """End what has left the group of its tool (a daemon does), wherever Linux shows environments."""
+    word = f"{mark}=".encode()
+    for _ in range(10):  # one that forks while it is looked for is found the next time
+        strays = [int(place.name) for place in Path("/proc").glob("[0-9]*") if word in _environment(place)]
+        for stray in strays:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(stray, signal.SIGKILL)
+        if not strays:
+            return
+
+
+def _environment(process: Path) -> bytes:
+    try:
+        return (process / "environ").read_bytes()
+    except OSError:  # gone meanwhile, or not ours
+        return b""
 
 
 def _signal(number: int) -> str:

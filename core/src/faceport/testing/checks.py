@@ -64,15 +64,15 @@ def check_tensors(tensors: Tensors, specs: Sequence[TensorSpec], sizes: Mapping[
     """Hold tensors to their specs; give the free dimensions, which must agree with each other and `sizes`."""
     names = [spec.name for spec in specs]
     assert sorted(tensors) == sorted(names), f"tensors are {sorted(tensors)}, declared are {sorted(names)}"
-    found = dict(sizes)
+    sizes_seen = dict(sizes)
     for spec in specs:
         value = tensors[spec.name]
         assert isinstance(value, np.ndarray), f"'{spec.name}' must be a NumPy array, not {type(value)}"
         assert value.dtype == np.dtype(spec.dtype), f"'{spec.name}' is {value.dtype}, declared {spec.dtype}"
         assert value.ndim == len(spec.shape), f"'{spec.name}' has shape {value.shape}, declared {spec.shape}"
         for size, declared in zip(value.shape, spec.shape, strict=True):
-            wanted = found.setdefault(declared, size) if isinstance(declared, str) else declared
+            wanted = sizes_seen.setdefault(declared, size) if isinstance(declared, str) else declared
             assert size == wanted, (
                 f"'{spec.name}' has shape {value.shape}, declared {spec.shape} with {declared} = {wanted}"
             )
-    return found
+    return sizes_seen

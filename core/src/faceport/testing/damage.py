@@ -181,10 +181,10 @@ def _moved(content: bytes, rng: random.Random) -> bytes:
 
 def _other_word(content: bytes, rng: random.Random) -> bytes:
     start = rng.randrange(len(content))
-    found = _TOKEN.search(content, start) or _TOKEN.search(content)
-    if not found:
+    match = _TOKEN.search(content, start) or _TOKEN.search(content)
+    if not match:
         return content
-    return content[: found.start()] + rng.choice(WORDS) + content[found.end() :]
+    return content[: match.start()] + rng.choice(WORDS) + content[match.end() :]
 
 
 def _other_lines(content: bytes, rng: random.Random) -> bytes:

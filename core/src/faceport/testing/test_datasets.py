@@ -64,48 +64,66 @@ def test_missing_data_say_where_to_get_them(dataset_choice: Choice, tmp_path: Pa
 
 def test_truth_and_metrics_are_known_names(dataset_choice: Choice) -> None:
     cls = find_class("dataset", dataset_choice.name)
-    assert {*FIELDS} >= cls.truth
+    strange = sorted(cls.truth - {*FIELDS})
+    assert not strange, f"truth names {strange}, which are no fields of Faces: use {[*FIELDS]}"
     for name in set(cls.metrics) & set(installed().choices("metric")):
         lacking = find_class("metric", name).truth - cls.truth
         assert not lacking, f"metric '{name}' needs the truth of {sorted(lacking)}, which this dataset lacks"
 
 
 def test_there_are_samples(dataset: Dataset, samples: list[Sample]) -> None:
-    assert samples
-    assert len(dataset) == len(samples) or (len(samples) == MOST and len(dataset) > MOST)
+    assert samples, "it has no sample: give it a small sample by card.conformance (faceport.testing says how)"
+    whole = len(samples) < MOST
+    assert len(dataset) == len(samples) or (not whole and len(dataset) > MOST), (
+        f"len() is {len(dataset)}, but {len(samples)} samples came: make __len__ count what __iter__ yields"
+    )
 
 
 def test_ids_are_unique(samples: list[Sample]) -> None:
     ids = [sample.id for sample in samples]
-    assert all(isinstance(one, str) and one for one in ids)
-    assert len({*ids}) == len(ids)
+    assert all(isinstance(one, str) and one for one in ids), (
+        "every Sample.id must be a text that is not empty"
+    )
+    twice = sorted({one for one in ids if ids.count(one) > 1})
+    assert not twice, f"ids come twice: {twice[:3]}; add to Sample.id what tells its picture from others"
 
 
 def test_iterating_again_gives_the_same(dataset: Dataset, samples: list[Sample]) -> None:
     again = list(islice(dataset, MOST))
-    assert [sample.id for sample in again] == [sample.id for sample in samples]
+    assert [sample.id for sample in again] == [sample.id for sample in samples], (
+        "the order changes: sort what the system lists, and draw with a seed"
+    )
     for one, other in zip(samples, again, strict=True):
         check_same(one.truth or Faces(), other.truth or Faces(), 0, one.id)
     for one, other in islice(zip(samples, again, strict=True), DECODED):
-        assert np.array_equal(one.image, other.image), f"{one.id} has other pixels the second time"
+        assert np.array_equal(one.image, other.image), (
+            f"{one.id} has other pixels the second time: draw with a seed that depends on the index"
+        )
 
 
 def test_two_iterations_do_not_disturb_each_other(dataset: Dataset, samples: list[Sample]) -> None:
     pairs = list(islice(zip(dataset, dataset, strict=True), DECODED))
-    assert [(one.id, other.id) for one, other in pairs] == [(s.id, s.id) for s in samples[:DECODED]]
+    assert [(one.id, other.id) for one, other in pairs] == [(s.id, s.id) for s in samples[:DECODED]], (
+        "two iterations share a state: let __iter__ begin anew each time, with nothing kept on self"
+    )
 
 
 def test_pictures_are_decoded_late(dataset: Dataset) -> None:
     for sample in first_samples(dataset):
-        assert callable(sample.source), f"{sample.id} is decoded before anybody looks at it"
+        assert callable(sample.source), (
+            f"{sample.id} is decoded before anybody looks at it: give Sample a function"
+        )
         assert "image" not in vars(sample)
 
 
 def test_pictures_are_rgb(samples: list[Sample]) -> None:
     for sample in samples[:DECODED]:
         image = sample.image
-        assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3, sample.id
-        assert image.flags.c_contiguous and image.size, sample.id
+        assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3, (
+            f"{sample.id} is {image.dtype} of shape {image.shape}; make it uint8 (height, width, 3), RGB, "
+            "e.g. by faceport.data.pictures.decode"
+        )
+        assert image.flags.c_contiguous and image.size, f"{sample.id}: use np.ascontiguousarray on the pixels"
 
 
 def test_pictures_decode_in_threads(dataset: Dataset, samples: list[Sample]) -> None:
@@ -115,26 +133,41 @@ def test_pictures_decode_in_threads(dataset: Dataset, samples: list[Sample]) -> 
     fresh = first_samples(dataset)
     with ThreadPoolExecutor(DECODED) as pool:
         for sample, image in zip(samples, pool.map(decode, fresh), strict=False):
-            assert np.array_equal(sample.image, image), f"{sample.id} decodes otherwise in a thread"
+            assert np.array_equal(sample.image, image), (
+                f"{sample.id} decodes otherwise in a thread: share no file handle between samples"
+            )
+
+
+def test_what_is_drawn_ahead_is_the_same(dataset: Dataset, samples: list[Sample]) -> None:
+    for sample in samples[:DECODED]:
+        made = dataset.made(sample)
+        assert made.id == sample.id
+        assert np.array_equal(made.image, sample.image), f"{sample.id} is another picture when made() ahead"
 
 
 def test_truth_is_as_declared(dataset: Dataset, samples: list[Sample]) -> None:
     for sample in samples:
         truth = sample.truth
         if not dataset.truth:
-            assert truth is None or not truth.known, f"{sample.id} has a truth that is not declared"
+            assert truth is None or not truth.known, (
+                f"{sample.id}: declare its truth, {truth and sorted(truth.known)}, in the class's `truth`"
+            )
             continue
-        assert truth is not None, f"{sample.id} has no truth"
+        assert truth is not None, f"{sample.id} has no truth: give Faces(), or declare none in `truth`"
         check_faces(truth)
         expected = dataset.truth if len(truth) else dataset.truth - {"attributes"}
-        assert expected <= truth.known, f"{sample.id} lacks the truth of {sorted(expected - truth.known)}"
+        assert expected <= truth.known, (
+            f"{sample.id} lacks {sorted(expected - truth.known)}: set them, or take them out of `truth`"
+        )
         assert truth.known <= dataset.truth, (
-            f"{sample.id} has more truth than declared: {sorted(truth.known)}"
+            f"{sample.id} has {sorted(truth.known)}, declared is less: add to `truth` of the class"
         )
 
 
 def test_samples_tell_nothing_but_truth(samples: list[Sample]) -> None:
-    assert all(sample.faces is None for sample in samples), "the core decides what a model is told"
+    assert all(sample.faces is None for sample in samples), (
+        "leave Sample.faces unset and use truth: the core decides what a model is told"
+    )
 
 
 def test_facts_are_plain_and_stable(dataset: Dataset) -> None:

@@ -103,16 +103,21 @@ def numbers(value: Any, name: str = "") -> dict[str, float]:
 
 
 def test_needs_and_truth_are_fields(metric: Metric) -> None:
-    assert {*FIELDS} >= metric.needs | metric.truth
+    strange = sorted((metric.needs | metric.truth) - {*FIELDS})
+    assert not strange, f"needs or truth name {strange}, which are no fields of Faces: use {[*FIELDS]}"
 
 
 def test_right_answers_give_numbers(metric: Metric) -> None:
-    assert numbers(compute(metric, right_answers(metric))), "the result has no number"
+    assert numbers(compute(metric, right_answers(metric))), (
+        "the result has no number: compute() must give some int or float by name"
+    )
 
 
 def test_what_a_budget_watches_is_among_the_numbers(metric: Metric) -> None:
     found = compute(metric, right_answers(metric))
-    assert not metric.watched or any(isinstance(found.get(name), float) for name in metric.watched)
+    assert not metric.watched or any(isinstance(found.get(name), float) for name in metric.watched), (
+        f"`watched` names {[*metric.watched]}, of which compute() gives no float: it gives {sorted(found)}"
+    )
 
 
 def test_the_card_says_what_numbers_mean(metric_choice: Choice, metric: Metric) -> None:
@@ -142,7 +147,9 @@ def test_order_does_not_matter(metric: Metric) -> None:
     for seed in range(2):
         order = np.random.default_rng(seed).permutation(len(items))
         found = numbers(compute(metric, [items[index] for index in order]))
-        assert found == pytest.approx(wanted, rel=REPEATED, abs=REPEATED)
+        assert found == pytest.approx(wanted, rel=REPEATED, abs=REPEATED), (
+            "another order gives other numbers: sort by id or score, and break ties by what is in the items"
+        )
 
 
 def test_items_are_left_as_they_are(metric: Metric) -> None:
@@ -151,7 +158,9 @@ def test_items_are_left_as_they_are(metric: Metric) -> None:
     for item, fresh in zip(items, right_answers(metric), strict=True):
         for name in sorted((item.faces.known | item.truth.known) - {"attributes"}):
             for now, before in ((item.faces, fresh.faces), (item.truth, fresh.truth)):
-                assert np.array_equal(getattr(now, name), getattr(before, name)), f"compute() changed {name}"
+                assert np.array_equal(getattr(now, name), getattr(before, name)), (
+                    f"compute() changed {name} of its items: copy before you write"
+                )
 
 
 def test_some_faces_not_found(metric: Metric) -> None:
@@ -159,7 +168,7 @@ def test_some_faces_not_found(metric: Metric) -> None:
         Scored(item.id, Faces() if index % 3 == 0 else item.faces, item.truth)
         for index, item in enumerate(right_answers(metric))
     ]
-    assert numbers(compute(metric, items))
+    assert numbers(compute(metric, items)), "no number where some faces were not found: count them as missed"
 
 
 def test_no_face_found(metric: Metric) -> None:

@@ -157,8 +157,9 @@ def test_networks_are_the_same_every_time(trial: Trial) -> None:
 
 def test_card_says_what_the_class_does(trial: Trial) -> None:
     card = trial.choice.card
-    assert {*card.get("provides", ())} == trial.model.provides
-    assert {*(card.get("needs") or ())} == trial.model.needs
+    for field, own in (("provides", trial.model.provides), ("needs", trial.model.needs)):
+        told = {*(card.get(field) or ())}
+        assert told == own, f"card.{field} is {sorted(told)}, the class has {sorted(own)}: make them the same"
 
 
 def test_settled_options_are_options(trial: Trial, tmp_path: Path) -> None:
@@ -174,12 +175,16 @@ def test_notes_are_sentences(trial: Trial) -> None:
 
 def test_predict_is_a_generator(trial: Trial) -> None:
     steps = trial.model.predict(trial.samples()[0])
-    assert isinstance(steps, GeneratorType)
+    assert isinstance(steps, GeneratorType), (
+        "predict() must be a generator: yield Call(...), then return Faces"
+    )
     steps.close()
 
 
 def test_calls_fit_their_specs(trial: Trial) -> None:
-    assert trial.calls, "the model asked for nothing to be run"
+    assert trial.calls, (
+        "the model asked for nothing to be run: yield a Call for the drawn faces, or say what it `needs`"
+    )
     for name, calls in trial.calls.items():
         assert name in trial.model.networks, f"a call names network '{name}', which is not declared"
         for inputs in calls:
@@ -232,7 +237,9 @@ def test_answers_are_faces(trial: Trial) -> None:
 def test_answers_have_what_is_provided(trial: Trial) -> None:
     for sample, faces in zip(trial.samples(), trial.answers, strict=True):
         lacking = (trial.model.provides | trial.model.needs) - faces.known
-        assert not len(faces) or not lacking, f"{sample.id}: the answer lacks {sorted(lacking)}"
+        assert not len(faces) or not lacking, (
+            f"{sample.id}: the answer lacks {sorted(lacking)}: set them, or take them out of `provides`"
+        )
 
 
 def test_what_is_told_is_passed_on(trial: Trial) -> None:
@@ -300,7 +307,7 @@ def test_samples_are_left_as_they_are(trial: Trial) -> None:
     assert sample.faces is not None
     image, faces = sample.image.copy(), sample.faces[np.arange(len(sample.faces))]
     Engine(trial.model, trial.sessions).one(sample)
-    assert np.array_equal(sample.image, image), "predict() changed sample.image"
+    assert np.array_equal(sample.image, image), "predict() changed sample.image: copy before you write"
     check_same(sample.faces, faces, 0, "predict() changed sample.faces")
 
 

@@ -13,9 +13,9 @@ from typing import Any, get_type_hints
 import pytest
 import yaml
 
+from faceport.catalogue.meanings import options
 from faceport.plugins.index import NOT_OPTIONS, Choice, Plugin, installed, owner
 from faceport.plugins.loading import classes, find_class, typed_options
-from faceport.plugins.meanings import options
 from faceport.plugins.options import literals
 from faceport.testing.choices import own_choices, small, small_options, title
 

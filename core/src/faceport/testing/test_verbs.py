@@ -13,6 +13,7 @@ from faceport.plugins.index import Choice
 from faceport.plugins.loading import find_class
 from faceport.shell.compose import compose_config
 from faceport.shell.offers import Offers, offers
+from faceport.shell.together import compose_together
 from faceport.shell.verb import make_verb
 from faceport.shell.words import options_of, sort_words
 from faceport.testing.choices import filled
@@ -43,8 +44,8 @@ def test_examples_of_the_help_compose(verb_choice: Choice, offered: Offers) -> N
         if words[1:2] != [verb_choice.name]:
             continue
         given = [word for word in words[2:] if not word.startswith(("-", "artifact="))]
-        if "-m" in words:  # of a sweep: its first job
-            given = [word.partition(",")[0] for word in given]
+        if "-m" in words or verb_choice.card.get("space"):  # of a sweep, or a search: its first job
+            given = [re.sub(r"=interval\(", "=", word).partition(",")[0] for word in given]
         try:
             _configuration(offered, given)
         except ConfigError as error:
@@ -96,5 +97,7 @@ def _configuration(offered: Offers, words: list[str]) -> dict[str, object]:
     if not offered.composed:
         return options_of(offered, words)
     overrides, plain = sort_words(offered, words)
+    if offered.together:
+        return compose_together(offered, overrides)[0]
     config = compose_config(offered.verb, overrides)
     return {**config, offered.words: plain} if plain else config

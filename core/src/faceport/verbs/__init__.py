@@ -9,6 +9,7 @@ from faceport.hooks import hookimpl
 def verbs() -> Mapping[str, str]:
     """Name the classes of the core's verbs; each is imported when it is called."""
     return {
+        "bundle": "faceport.verbs.bundle:CheckBundle",
         "cache": "faceport.verbs.cache:Cache",
         "compile": "faceport.verbs.compile:Compile",
         "doctor": "faceport.verbs.doctor:Doctor",

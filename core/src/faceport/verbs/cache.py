@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from faceport.artifacts.store import Entry, Store
+from faceport.artifacts.usage import MAX_SIZE, most_bytes, size_in_bytes
 from faceport.errors import ConfigError, suggest
 from faceport.verb import Verb
 
@@ -20,8 +21,13 @@ class CacheOptions:
 
     action: list[str] = field(default_factory=list)  # list, prune; nothing: list
     days: float = 0.0  # prune: only what was not used for so long
+    size: str | None = None  # prune: only what was used longest ago, until the rest is no larger
 
     def __post_init__(self) -> None:
+        if self.size is not None:
+            size_in_bytes(self.size)
+            if self.days:
+                raise ValueError("size and days say different things: give one of them")
         if self.days < 0:
             raise ValueError(f"days is {self.days:g}, it must not be negative")
 
@@ -46,12 +52,17 @@ class Cache(Verb):
         action, *rest = self.options.action or ["list"]
         if action not in ACTIONS:
             raise ConfigError(f"cache has no command '{action}'. {suggest(action, ACTIONS)}")
-        if rest or (action == "list" and self.options.days):
-            wrong = " ".join(rest) or "days"
-            raise ConfigError(f"cache {action} does not take '{wrong}'; cache prune takes days=NUMBER")
+        limits = [name for name in ("days", "size") if getattr(self.options, name)]
+        if rest or (action == "list" and limits):
+            wrong = " ".join(rest or limits)
+            raise ConfigError(
+                f"cache {action} does not take '{wrong}'; cache prune takes days=NUMBER or size=20GB"
+            )
         store = Store()
         if action == "list":
             return Content(store.root, tuple(store.entries()), removed=False)
+        if self.options.size is not None:
+            return Content(store.root, tuple(store.trim(size_in_bytes(self.options.size))), removed=True)
         return Content(store.root, tuple(store.prune(self.options.days)), removed=True)
 
     def show(self, outcome: Content) -> int:
@@ -65,5 +76,6 @@ class Cache(Verb):
             what = f"{about.get('network', '')} {about.get('target', '')}".rstrip()
             created = about.get("created", "")
             print(f"{entry.kind:9} {entry.key[:12]}  {size / 1e6:8.1f} MB  {created:24}  {what}")
-        print(f"{len(sizes)} entries, {sum(sizes) / 1e6:.1f} MB in {outcome.root}")
+        most = f"at most {most_bytes() / 1e9:g} GB ({MAX_SIZE})"
+        print(f"{len(sizes)} entries, {sum(sizes) / 1e6:.1f} MB in {outcome.root}, {most}")
         return 0

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from faceport.api import Artifact, Verb
-from faceport.artifacts.builder import require_usable
+from faceport.artifacts.builder import open_artifacts, require_usable
 from faceport.artifacts.bundle import Bundle, check_place, write_bundle
 from faceport.files import expand
 from faceport.networks.sources.addresses import without_secrets
 from faceport.runs.options import CalibratedOptions
 from faceport.runs.plan import make_plan
+from faceport.runs.provenance import version_facts
+from faceport.study.carried import carried
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,15 @@ class Compile(Verb):
         builder = plan.builder(plan.first_questions())
         artifacts = {name: builder.artifact(network) for name, network in model.networks.items()}
         settled = without_secrets({**plan.settled(), "target": config["target"]})
-        return Compiled(write_bundle(out, artifacts, settled, plan.warnings()), artifacts)
+        used = version_facts(plan.config)
+        built = open_artifacts(plan.target, artifacts)
+        try:
+            calls = {name: builder.trials.calls(one) for name, one in model.networks.items()}
+            files = carried(plan.target, built.sessions, calls, settled, used)
+        finally:
+            built.close()
+        bundle = write_bundle(out, artifacts, settled, plan.warnings(), files, used)
+        return Compiled(bundle, artifacts)
 
     def show(self, outcome: Compiled) -> int:
         """Show how far each network is from its reference, and what to do with the folder."""

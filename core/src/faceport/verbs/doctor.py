@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-from faceport.errors import explain_import
+from faceport.catalogue.health import Finding, clash_faults, examine, longer_names, remember
+from faceport.errors import ConfigError, explain_import
 from faceport.files import cache_dir
-from faceport.plugins.health import Finding, clash_faults, examine, remember
 from faceport.plugins.index import installed
-from faceport.progress import progress
+from faceport.plugins.loading import find_class
+from faceport.progress import progress, working
+from faceport.targets.apart import make_python, python_of
 from faceport.verb import Verb
 from faceport.verbs.show.text import print_sentence
 
@@ -24,15 +28,17 @@ class DoctorOptions:
     """What to examine."""
 
     what: list[str] = field(default_factory=list)  # KIND=NAME; nothing: every plugin
+    install: bool = False  # make the Python of its own that a target runs in
 
 
 @dataclass(frozen=True, eq=False)
 class Diagnosis:
-    """The state of the core, of each plugin, and names that two plugins offer."""
+    """The state of the core, of each plugin, and names that two plugins offer: without and with a way out."""
 
     house: tuple[str, ...]
     findings: tuple[Finding, ...]
     clashes: tuple[str, ...]
+    longer: tuple[str, ...]
 
 
 class Doctor(Verb):
@@ -46,11 +52,14 @@ class Doctor(Verb):
         index, asked = installed(), [word.partition("=") for word in self.options.what]
         owners = {index.find(index.kind(kind).name, name).plugin for kind, _, name in asked}
         plugins = [plugin for plugin in index.plugins if not asked or plugin.name in owners]
+        if self.options.install:
+            install([name for kind, _, name in asked if kind == "target"])
         with ThreadPoolExecutor(os.cpu_count()) as workers, progress("examining", len(plugins)) as shown:
             findings = tuple(shown.over(workers.map(examine, plugins)))
         remember(findings)
         clashes = () if asked else tuple(fault.reason for fault in clash_faults())
-        return Diagnosis(tuple(house()), findings, clashes)
+        longer = () if asked else tuple(longer_names())
+        return Diagnosis(tuple(house()), findings, clashes, longer)
 
     def show(self, outcome: Diagnosis) -> int:
         """Print a line for each plugin, with what is wrong below it."""
@@ -64,7 +73,32 @@ class Doctor(Verb):
                 print_sentence(f"    {reason}", 4)
         for clash in outcome.clashes:
             print_sentence(f"{'clash':15} {clash}", 16)
+        for note in outcome.longer:
+            print_sentence(f"{'note':15} {note}", 16)
         return 1 if outcome.clashes or any(finding.faults for finding in outcome.findings) else 0
+
+
+def install(names: Sequence[str]) -> None:
+    """Make the Pythons that targets run in, after showing what goes into them and, on a terminal, asking."""
+    if not names:
+        raise ConfigError(
+            "install=true needs the target to install for: faceport doctor target=NAME install=true"
+        )
+    for name in names:
+        installations = find_class("target", name).apart
+        if not installations:
+            raise ConfigError(f"target={name} runs in this Python, no other is made for it")
+        python = python_of(name, installations)
+        if python.is_file():
+            print_sentence(f"target={name} has its Python: {python}", 4)
+            continue
+        print_sentence(f"A Python for target={name} will be made in {python.parents[1]}, with", 4)
+        for words in installations:
+            print_sentence(f"    pip install {shlex.join(words)}", 8)
+        if sys.stdin.isatty() and input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+            raise ConfigError(f"nothing was installed for target={name}")
+        with working(f"installing for target={name}"):
+            make_python(name, installations)
 
 
 def house() -> list[str]:

@@ -15,10 +15,11 @@ from faceport.artifacts.probe import probes
 from faceport.artifacts.recipe import versions
 from faceport.artifacts.store import Store
 from faceport.artifacts.trials import Trials
-from faceport.files import disk_errors, file_sha256, write_atomically
+from faceport.files import begun, disk_errors, file_sha256
 from faceport.networks.reference import references
 from faceport.networks.sources.addresses import without_secrets
 from faceport.networks.weights import checkpoint
+from faceport.places import Outputs
 from faceport.runs.options import ParityOptions
 from faceport.runs.plan import Plan, make_plan
 from faceport.study.golden import write_golden
@@ -30,6 +31,7 @@ GOLDEN = "golden"
 class ExportOptions(ParityOptions):
     """Options of an export beside its groups."""
 
+    overwrite: bool = False
     out: str = "export"
 
 
@@ -54,14 +56,17 @@ class Export(Verb):
         samples = list(plan.first_questions()) or list(probes(model))
         exporter = Exporter(model, Trials(model, samples, count), Store())
         files = {name: out / f"{name}.onnx" for name in model.networks}
-        with disk_errors(out):
-            out.mkdir(parents=True, exist_ok=True)
+        outputs = Outputs(out, overwrite=self.options.overwrite)
+        outputs.check(f"{name}.{suffix}" for name in files for suffix in ("onnx", "json"))
+        with disk_errors(out), begun(out / GOLDEN, folder=True) as aside:
             sources = {name: exporter.onnx(network) for name, network in model.networks.items()}
-            golden = write_golden(model, references(model), samples, count, out / GOLDEN)
+            golden = write_golden(model, references(model), samples, count, aside / GOLDEN)
             for name, file in files.items():
-                _copy(sources[name], file)
-                about = _about(plan, model, model.networks[name], file, golden)
-                write_atomically(file.with_suffix(".json"), json.dumps(about, indent=2, default=str) + "\n")
+                shutil.copyfile(sources[name], aside / file.name)
+                about = _about(plan, model, model.networks[name], aside / file.name, golden)
+                (aside / f"{name}.json").write_text(json.dumps(about, indent=2, default=str) + "\n")
+            outputs.adopt_all(aside)
+        outputs.tidy()
         return Exported(files, tuple(plan.warnings()))
 
     def show(self, outcome: Exported) -> int:
@@ -95,12 +100,3 @@ def _about(
         "versions": versions(),
         "notes": plan.warnings(),
     }
-
-
-def _copy(source: Path, final: Path) -> None:
-    part = final.with_suffix(".part")
-    try:
-        shutil.copyfile(source, part)
-        part.replace(final)
-    finally:
-        part.unlink(missing_ok=True)

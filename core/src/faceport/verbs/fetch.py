@@ -31,7 +31,7 @@ class Fetch(Verb):
         """Fetch what is not on this machine; give the files by model."""
         models: dict[str, Model] = {name: create("model", name) for name in self.options.names}
         for group in ("detector", "model"):
-            choice = chosen.chosen(config, group)
+            choice = chosen.choice_of(config, group)
             if choice:
                 models[choice.name] = choice.make("model")
         if not models:

@@ -12,15 +12,17 @@ from typing import Any
 from faceport.data.predictions import FILE as PREDICTIONS
 from faceport.data.predictions import read_predictions
 from faceport.errors import ConfigError, MissingError
-from faceport.files import disk_errors
-from faceport.runs.folder import VOLATILE, run_folder, run_mark, write_mark
+from faceport.files import expand, open_file
+from faceport.places import finished
+from faceport.runs.folder import VOLATILE, alone_in, run_folder, run_mark, write_mark
+from faceport.runs.oncard import PUBLISHED
 from faceport.runs.options import ArtifactOptions, PortionOptions
 from faceport.runs.plan import Plan, make_plan
 from faceport.runs.provenance import surroundings
 from faceport.runs.record import FILE as RECORD
-from faceport.runs.record import Record, merge
+from faceport.runs.record import Record, merge, second_place
 from faceport.runs.scoring import judged, score
-from faceport.verb import Verb
+from faceport.verbs.recorded import Recorded, keep
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class WholeOptions(ArtifactOptions, PortionOptions):
     """What a plan of the whole run needs to know."""
 
 
-class Merge(Verb):
+class Merge(Recorded):
     """Make one run of several."""
 
     Options = MergeOptions
@@ -46,17 +48,25 @@ class Merge(Verb):
     def act(self, config: Mapping[str, Any]) -> Record:
         """Put the predictions of all parts into one file and score it."""
         started, options = time.perf_counter(), self.options
-        parts = read_parts([Path(folder) for folder in options.parts])
+        second = second_place(options.record)
+        parts = read_parts([expand(folder) for folder in options.parts])
         whole = {**parts[0].config, "part": None}
-        if options.out:
-            whole["out"] = options.out
+        whole["out"] = options.out or str(Path(parts[0].folder).parent)  # a record may come from anybody
         plan = make_plan(whole, WholeOptions(whole.get("limit"), artifact=whole.get("artifact")))
         folder = run_folder(whole)
-        path = folder / PREDICTIONS
         check_complete(parts, plan)
-        with disk_errors(folder):
-            concatenate([Path(part.folder) / PREDICTIONS for part in parts], path)
+        with alone_in(folder):
+            record = self._merge(plan, parts, folder)
+            record = replace(record, seconds=round(time.perf_counter() - started, 3))
+            write_mark(folder, run_mark(plan))
+            return keep(record, folder, second)
+
+    def _merge(self, plan: Plan, parts: Sequence[Record], folder: Path) -> Record:
+        """Write the predictions of all parts into one file and score it."""
+        path, whole = folder / PREDICTIONS, plan.config
+        concatenate([Path(part.folder) / PREDICTIONS for part in parts], path)
         samples, timing = merge(parts)
+        notes = dict.fromkeys(note for part in parts for note in part.notes)
         record = replace(
             parts[0],
             config=whole,
@@ -64,26 +74,13 @@ class Merge(Verb):
             samples=samples,
             timing=timing,
             parts=[_origin(part) for part in parts],
-            notes=list(dict.fromkeys(note for part in parts for note in part.notes)),
+            notes=[note for note in notes if not note.startswith(PUBLISHED)],  # of numbers of parts
             data=dict(plan.dataset.facts()),
             **surroundings(whole, plan.metrics),
         )
         record = replace(record, status="done", reason="")
         record = replace(record, metrics=score(plan, lambda: read_predictions(path), record))
-        record = judged(record, int(whole.get("missing_allowed") or 0))
-        record = replace(record, seconds=round(time.perf_counter() - started, 3))
-        write_mark(folder, run_mark(plan))
-        record.write(folder / RECORD)
-        if options.record:
-            record.write(Path(options.record))
-        return record
-
-    def show(self, outcome: Record) -> int:
-        """Show the record as tables."""
-        from faceport.verbs.show.terminal import show_run
-
-        show_run(outcome)
-        return 0 if outcome.status == "done" else 1
+        return judged(record, int(whole.get("missing_allowed") or 0))
 
 
 def read_parts(folders: Sequence[Path]) -> list[Record]:
@@ -129,9 +126,9 @@ def check_complete(parts: Sequence[Record], plan: Plan) -> None:
     wanted = [(number, numbers[0][1]) for number in range(1, numbers[0][1] + 1)]
     if numbers != wanted:
         missing = [f"{number}/{many}" for number, many in wanted if (number, many) not in numbers]
-        given = ", ".join(f"{number}/{many}" for number, many in numbers)
+        portions = ", ".join(f"{number}/{many}" for number, many in numbers)
         lacking = f"; {', '.join(missing)} are missing" if missing else ""
-        raise ConfigError(f"these parts do not make one whole: {given}{lacking}")
+        raise ConfigError(f"these parts do not make one whole: {portions}{lacking}")
     total = sum(part.samples.total for part in parts)
     if total != plan.count():
         raise ConfigError(
@@ -141,16 +138,11 @@ def check_complete(parts: Sequence[Record], plan: Plan) -> None:
 
 def concatenate(files: Sequence[Path], path: Path) -> None:
     """Write files one after the other into one, whole or not at all, in constant memory."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.merging")
-    try:
-        with part.open("wb") as out:
-            for file in files:
-                with file.open("rb") as source:
-                    shutil.copyfileobj(source, out, 1 << 20)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with finished(path) as temporary, temporary.open("wb") as out:
+        for file in files:
+            with open_file(file) as source:
+                shutil.copyfileobj(source, out, 1 << 20)
+        out.flush()
 
 
 def _origin(part: Record) -> dict[str, Any]:

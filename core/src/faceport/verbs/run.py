@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from faceport.artifacts.builder import Built
+from faceport.artifacts.store import Store
 from faceport.data.predictions import FILE as PREDICTIONS
 from faceport.data.predictions import PredictionFile, read_predictions
 from faceport.engine.engine import Engine
-from faceport.engine.ledger import is_away, replay
+from faceport.engine.ledger import is_away, replay_in_rounds
 from faceport.engine.timing import Stages
 from faceport.errors import FaceportError, WaitingError
-from faceport.files import disk_errors
 from faceport.progress import progress
-from faceport.runs.folder import is_marked, run_folder, run_mark, write_mark
+from faceport.runs.ahead import Ahead
+from faceport.runs.folder import alone_in, is_marked, run_folder, run_mark, write_mark
 from faceport.runs.options import ArtifactOptions, CompleteOptions, EngineOptions
 from faceport.runs.plan import Plan, make_plan
 from faceport.runs.provenance import artifact_facts, surroundings
 from faceport.runs.record import FILE as RECORD
-from faceport.runs.record import Record, RecordError, Samples, Timing
+from faceport.runs.record import Record, RecordError, Samples, Timing, second_place
 from faceport.runs.reference import reference_predictions
 from faceport.runs.scoring import judged, score
 from faceport.study.budget import keep_within_budget
 from faceport.study.speed import compare_with_float, slow_notes
-from faceport.types import Prediction
-from faceport.verb import Verb
-
-WAITING = 3  # exit code of a run that goes on once another machine has done its work
-EXIT_CODES = {"done": 0, "incomplete": 1, "failed": 1, "waiting": WAITING}
+from faceport.types import Prediction, Sample
+from faceport.verbs.recorded import Recorded, keep
 
 
 @dataclass(frozen=True)
@@ -42,13 +40,14 @@ class RunOptions(EngineOptions, CompleteOptions, ArtifactOptions):
     fresh: bool | None = None
     out: str = "runs"
     record: str | None = None
+    published: Any = None
 
     def __post_init__(self) -> None:
         EngineOptions.__post_init__(self)
         CompleteOptions.__post_init__(self)
 
 
-class Run(Verb):
+class Run(Recorded):
     """Run a model on a dataset and score it."""
 
     Options = RunOptions
@@ -58,10 +57,15 @@ class Run(Verb):
         """Run what the configuration says, or go on with it; fresh=false keeps a finished run."""
         options, folder = self.options, run_folder(config)
         plan = make_plan(config, options)
-        if options.record:
-            with disk_errors(Path(options.record)):  # known before the work rather than after it
-                Path(options.record).parent.mkdir(parents=True, exist_ok=True)
-        mark = run_mark(plan)
+        if options.fresh:
+            plan = replace(plan, store=Store(fresh=True))
+        second = second_place(options.record)
+        with alone_in(folder, wait=options.fresh is False):
+            return self._run(plan, folder, second)
+
+    def _run(self, plan: Plan, folder: Path, second: Path | None) -> Record:
+        """Run in a folder where nobody else writes."""
+        options, mark = self.options, run_mark(plan)
         same = is_marked(folder, mark)
         earlier = _earlier(folder)
         finished = earlier is not None and earlier.status == "done" and same
@@ -86,30 +90,34 @@ class Run(Verb):
             *_other_precisions(plan, record),
             *_notes_of_sessions(record),
             *slow_notes(plan.target.precision, ratios),
+            *([SIMULATED.format(record.simulated)] if record.simulated else []),
         ]
         plan = replace(plan, notes=(*plan.notes, *notes))
         record = replace(record, folder=str(folder), times_as_fast_as_fp32=ratios, budget=budget)
+        record = replace(record, notes=plan.warnings())
         if record.status == "done":
             record = judged(
                 replace(record, metrics=self._score(plan, folder, record)), options.missing_allowed
             )
-        record = replace(record, seconds=round(time.perf_counter() - started, 3), notes=plan.warnings())
-        record.write(folder / RECORD)
-        if options.record:
-            record.write(Path(options.record))
-        return record
+        record = replace(record, seconds=round(time.perf_counter() - started, 3))
+        return keep(record, folder, second)
 
     def _predict(self, plan: Plan, built: Built, file: PredictionFile) -> Record:
         """Send every sample that has no prediction yet through the model."""
         resumed, failed_before, total = file.count, file.failures, plan.count()
         loaded = load_facts(plan, built, total - resumed)
         stages = Stages(loaded.get("warm_up", 0))
-        todo = file.without_done(plan.questions())
+        ahead = Ahead(plan.dataset, stages)
         away, strict = is_away(built.sessions), plan.settings.strict
+
+        def left() -> tuple[int, Iterable[Sample]]:
+            return file.count, file.without_done(plan.questions())
+
         if away:
-            predictions: Iterator[Prediction] = replay(plan.model, built.sessions, todo, resumed, strict)
+            predictions: Iterator[Prediction] = replay_in_rounds(plan.model, built.sessions, left, strict)
         else:
-            predictions = Engine(plan.model, built.sessions, plan.settings, [stages]).run(todo)
+            engine = Engine(plan.model, built.sessions, plan.settings, [stages])
+            predictions = ahead.run(engine, left()[1])
         reason, started = "", time.perf_counter()
         with progress(str(plan.config["model"]["name"]), total) as shown:
             shown.advance(resumed)
@@ -118,7 +126,7 @@ class Run(Verb):
                     file.write(prediction)
             except WaitingError as waiting:
                 reason = str(waiting)
-        spent = time.perf_counter() - started
+        spent = time.perf_counter() - started - ahead.seconds
         new = file.count - resumed - (file.failures - failed_before)  # what was never read is no speed
         return Record(
             status="waiting" if reason else "done",
@@ -154,12 +162,8 @@ class Run(Verb):
             plan.dataset.write_predictions(read_predictions(path), folder / "official")
         return score(plan, lambda: read_predictions(path), record)
 
-    def show(self, outcome: Record) -> int:
-        """Show the record as tables."""
-        from faceport.verbs.show.terminal import show_run
 
-        show_run(outcome)
-        return EXIT_CODES[outcome.status]
+SIMULATED = "{} stood in for the hardware: the accuracy counts, the time does not"
 
 
 def load_facts(plan: Plan, built: Built, pictures: int) -> dict[str, Any]:
@@ -212,6 +216,6 @@ def record_failure(config: Mapping[str, Any], error: BaseException) -> Record:
     """Write the record of a run that failed, with its reason."""
     reason = str(error) if isinstance(error, FaceportError) else f"{type(error).__name__}: {error}"
     folder = run_folder(config)
-    record = Record("failed", config, reason, str(folder), **surroundings(config))
+    record = Record("failed", config, reason, folder=str(folder), **surroundings(config))
     record.write(folder / RECORD)
     return record

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from faceport.api import Dataset, Verb
+from faceport.api import Dataset
 from faceport.data.predictions import FILE as PREDICTIONS
 from faceport.data.predictions import read_predictions
 from faceport.errors import ConfigError, FaceportError
+from faceport.files import expand
 from faceport.progress import progress
 from faceport.runs.folder import run_folder
 from faceport.runs.options import CompleteOptions
@@ -19,9 +20,10 @@ from faceport.runs.pairing import Pairing
 from faceport.runs.plan import make_plan
 from faceport.runs.provenance import surroundings
 from faceport.runs.record import FILE as RECORD
-from faceport.runs.record import Record, Samples
+from faceport.runs.record import Record, Samples, second_place
 from faceport.runs.scoring import judged, score
 from faceport.types import Prediction
+from faceport.verbs.recorded import Recorded, keep
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class ScoreOptions(CompleteOptions):
     record: str | None = None
 
 
-class Score(Verb):
+class Score(Recorded):
     """Compute metrics of predictions that exist."""
 
     Options = ScoreOptions
@@ -46,10 +48,11 @@ class Score(Verb):
             raise ConfigError(
                 "give predictions=PATH: the folder of a run, a predictions.jsonl, or official files"
             )
+        second = second_place(options.record)
         plan = make_plan(config, options)
         if not plan.metrics:
             raise ConfigError("nothing to score by: give metric=NAME (see: faceport list metric)")
-        path, started = Path(options.predictions), time.perf_counter()
+        path, started = expand(options.predictions), time.perf_counter()
         with progress("reading predictions") as shown:
             predictions = list(shown.over(official_or_own(plan.dataset, path)))
         pairing = Pairing(plan.samples(), iter(predictions))
@@ -81,18 +84,7 @@ class Score(Verb):
             seconds=round(time.perf_counter() - started, 3),
             **surroundings(config, plan.metrics),
         )
-        record = judged(record, options.missing_allowed)
-        record.write(folder / RECORD)
-        if options.record:
-            record.write(Path(options.record))
-        return record
-
-    def show(self, outcome: Record) -> int:
-        """Show the record as tables."""
-        from faceport.verbs.show.terminal import show_run
-
-        show_run(outcome)
-        return 0 if outcome.status == "done" else 1
+        return keep(judged(record, options.missing_allowed), folder, second)
 
 
 def official_or_own(dataset: Dataset, path: Path) -> Iterator[Prediction]:

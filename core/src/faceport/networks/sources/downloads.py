@@ -79,8 +79,8 @@ def _transfer(
     headers: Mapping[str, str],
 ) -> None:
     have = begun.have
-    asked = {"Range": f"bytes={have}-", "If-Range": begun.validator} if have else {}
-    with answer_to(url, {**headers, **asked}) as answer:
+    range_headers = {"Range": f"bytes={have}-", "If-Range": begun.validator} if have else {}
+    with answer_to(url, {**headers, **range_headers}) as answer:
         resumed = answer.status_code == HTTPStatus.PARTIAL_CONTENT
         if have and answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise _StaleError

@@ -24,13 +24,13 @@ def bytes_literal(source: bytes, name: str, where: str) -> bytes:
     """Give the value of `NAME = b"..."` at the left margin of a module; within () it may be in pieces."""
     begins = BEGINS % re.escape(name.encode())
     pieces = rb"(?:(%s)|\(((?:\s*+%s)++)\s*\))%s" % (PIECE, PIECE, ENDS)
-    found = re.search(begins + pieces, source, re.MULTILINE)
-    if not found:
-        known = re.findall(BEGINS % rb"([A-Za-z_]\w*)" + rb"\(?\s*[bB]['\"]", source, re.MULTILINE)
-        listed = ", ".join(sorted({one.decode() for one in known})[:8]) or "none"
+    match = re.search(begins + pieces, source, re.MULTILINE)
+    if not match:
+        names = re.findall(BEGINS % rb"([A-Za-z_]\w*)" + rb"\(?\s*[bB]['\"]", source, re.MULTILINE)
+        listed = ", ".join(sorted({one.decode() for one in names})[:8]) or "none"
         raise MissingError(f"{where} sets no {name} to a bytes literal. It sets to one: {listed}")
     try:
-        value = ast.literal_eval(f"({(found[1] or found[2]).decode('ascii')})")
+        value = ast.literal_eval(f"({(match[1] or match[2]).decode('ascii')})")
     except (SyntaxError, ValueError) as error:
         raise MissingError(f"{where} sets {name} to no bytes literal that can be read: {error}") from error
     assert isinstance(value, bytes)

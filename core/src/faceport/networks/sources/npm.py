@@ -80,8 +80,8 @@ def _fetch(name: str, version: str, tarball: Path) -> None:
     login = _login(registry) if url.startswith(f"{registry}/") else {}
     download(url, tarball, "", f"downloading {name}@{version}", login)
     with tarball.open("rb") as file:
-        found = hashlib.file_digest(file, wanted[0]).digest()
-    if found != wanted[1]:
+        digest = hashlib.file_digest(file, wanted[0]).digest()
+    if digest != wanted[1]:
         raise TransferError(
             f"its {wanted[0]} is not the one that the registry states: damaged, or put in its place"
         )
@@ -89,14 +89,14 @@ def _fetch(name: str, version: str, tarball: Path) -> None:
 
 def _strongest(integrity: str) -> tuple[str, bytes]:
     """Read the best hash of `sha512-BASE64 sha1-BASE64 ...`."""
-    known: dict[str, bytes] = {}
+    digests: dict[str, bytes] = {}
     for item in integrity.split():
         kind, _, value = item.partition("?")[0].partition("-")
         with suppress(binascii.Error):
-            known.setdefault(kind, base64.b64decode(value, validate=True))
+            digests.setdefault(kind, base64.b64decode(value, validate=True))
     for kind in STRONG:
-        if len(known.get(kind, b"")) == hashlib.new(kind).digest_size:
-            return kind, known[kind]
+        if len(digests.get(kind, b"")) == hashlib.new(kind).digest_size:
+            return kind, digests[kind]
     raise TransferError(f"the registry states no {', '.join(STRONG[:-1])} or {STRONG[-1]} of it")
 
 

@@ -51,8 +51,10 @@ def answer_to(url: str, headers: Mapping[str, str]) -> Iterator[requests.Respons
     with _Session() as session:
         try:
             session.max_redirects = REDIRECTS
-            asked = {"Accept-Encoding": "identity", **headers}
-            answer = _within(PATIENCE, lambda: session.get(url, headers=asked, stream=True, timeout=SILENCE))
+            request_headers = {"Accept-Encoding": "identity", **headers}
+            answer = _within(
+                PATIENCE, lambda: session.get(url, headers=request_headers, stream=True, timeout=SILENCE)
+            )
             with answer:
                 if answer.status_code >= HTTPStatus.BAD_REQUEST and not (
                     "Range" in headers and answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
@@ -151,12 +153,12 @@ def length_of(answer: requests.Response) -> int | None:
         raise RefusedError(f"the server packs the file ({_plain(encoding)}) though it was asked not to")
     if is_chunked(answer):
         return None
-    said = answer.headers.get("Content-Length")
-    if said is None:
+    length = answer.headers.get("Content-Length")
+    if length is None:
         return None
-    if not re.fullmatch(r"[0-9]{1,18}", said):
-        raise RefusedError(f"the server says that the file has {_plain(said)!r} bytes")
-    return int(said)
+    if not re.fullmatch(r"[0-9]{1,18}", length):
+        raise RefusedError(f"the server says that the file has {_plain(length)!r} bytes")
+    return int(length)
 
 
 def is_chunked(answer: requests.Response) -> bool:
@@ -166,8 +168,8 @@ def is_chunked(answer: requests.Response) -> bool:
 
 def answered(status: int) -> str:
     """Name a status by its number and our own words for it: a server may write what it likes."""
-    known = {one.value: one.phrase for one in HTTPStatus}
-    return f"the server answered {status} {known.get(status, '')}".rstrip()
+    phrases = {one.value: one.phrase for one in HTTPStatus}
+    return f"the server answered {status} {phrases.get(status, '')}".rstrip()
 
 
 def _plain(text: str) -> str:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from faceport.catalogue.meanings import options, types
+from faceport.catalogue.presets import Preset
 from faceport.plugins.index import Choice, installed
-from faceport.plugins.meanings import options, types
+from faceport.plugins.yamls import dotted
 from faceport.verbs.show.table import Column, lines, plain, row
 from faceport.verbs.show.text import wrap
 
@@ -23,6 +25,7 @@ HIDDEN = (
     "completes",
     "sweep",
 )  # of no use to a reader
+MATCH = "match"  # what an entry of `accuracy` is compared by: its protocol says it in words
 FACTS = (Column(), Column(prose=True))
 OPTIONS = (
     Column("option"),
@@ -38,20 +41,27 @@ def names_lines(names: Mapping[str, str], width: int | None) -> list[str]:
     return [plain(line) for line in lines(FACTS, rows, width)]
 
 
-def card_lines(choice: Choice, width: int | None) -> list[str]:
-    """Write everything that is known of a choice without running code."""
+def card_lines(shown: Choice | Preset, width: int | None) -> list[str]:
+    """Write everything that is known of a choice, or of a preset, without running code."""
+    choice = shown.base if isinstance(shown, Preset) else shown
     plugin, card = installed().plugin(choice.plugin), dict(choice.card)
-    heading = f"{choice.kind} {choice.name} ({plugin.distribution} {plugin.version})"
+    whose = f"yours, based on {choice.name}" if isinstance(shown, Preset) else plugin.distribution
+    heading = (
+        f"{choice.kind} {shown.name} ({whose}{'' if isinstance(shown, Preset) else f' {plugin.version}'})"
+    )
     facts = {key: value for key, value in card.items() if key not in (*HIDDEN, "summary")}
     rows = [line for key, value in facts.items() for line in _fact(key, _worded(key, value))]
-    rows.append(row("file", str(choice.path)))
+    rows.append(row("file", str(shown.path)))
     written = [*wrap(heading, width), *wrap(str(card.get("summary", "")), width)]
     written += [plain(line) for line in lines(FACTS, rows, width)]
     known = options(choice)
     if not known:
         return [*written, "no options"]
     declared = types(choice)
-    table = [row(one.key, _typed(one.default), declared.get(one.key, ""), one.meaning) for one in known]
+    values = dict(dotted(shown.options))
+    table = [
+        row(one.key, typed(values.get(one.key)), declared.get(one.key, ""), one.meaning) for one in known
+    ]
     return [*written, "", *(plain(line) for line in lines(OPTIONS, table, width))]
 
 
@@ -68,7 +78,8 @@ def _fact(key: str, value: Any) -> Iterator[list[Any]]:
     """Write a fact in one or several lines; what is below it is indented."""
     if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
         for number, item in enumerate(value):
-            yield from _mapping("" if number else key, item)
+            told = {name: fact for name, fact in item.items() if name != MATCH}
+            yield from _mapping("" if number else key, told)
     elif isinstance(value, Mapping) and any(isinstance(item, Mapping | str) for item in value.values()):
         yield from _mapping(key, value)
     else:
@@ -86,16 +97,16 @@ def _flow(value: Any) -> str:
         return ", ".join(f"{name} {_flow(item)}" for name, item in value.items())
     if isinstance(value, list):
         nested = any(isinstance(item, list) for item in value)
-        return _typed(value) if nested else ", ".join(map(_flow, value)) or "nothing"
+        return typed(value) if nested else ", ".join(map(_flow, value)) or "nothing"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def _typed(value: Any) -> str:
+def typed(value: Any) -> str:
     """Write a value as it is typed on the command line."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list):
-        return f"[{','.join(map(_typed, value))}]"
+        return f"[{','.join(map(typed, value))}]"
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{name}: {_typed(item)}" for name, item in value.items()) + "}"
+        return "{" + ",".join(f"{name}: {typed(item)}" for name, item in value.items()) + "}"
     return str(value)

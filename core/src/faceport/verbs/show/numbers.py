@@ -1,4 +1,4 @@
-"""What the numbers of metrics mean, as the cards of the metrics say it; no metric's code is run."""
+"""What the numbers of metrics mean, as the cards of metrics and verbs say it; no code of theirs is run."""
 
 from __future__ import annotations
 
@@ -32,8 +32,12 @@ def meaning(metric: str, number: str) -> Meaning:
 
 
 def _patterns(metric: str) -> Mapping[str, Any]:
-    choice = installed().get("metric", metric)
-    return (choice.card.get("numbers") or {}) if choice else {}
+    index = installed()
+    choice = index.get("metric", metric)
+    if choice:
+        return choice.card.get("numbers") or {}
+    brought = (verb.card.get("brings") or {} for verb in index.choices("verb").values())
+    return next((one[metric] for one in brought if metric in one), {})
 
 
 def headline(metric: str, values: Mapping[str, Any]) -> dict[str, float]:
@@ -45,10 +49,10 @@ def headline(metric: str, values: Mapping[str, Any]) -> dict[str, float]:
 
 def interval_of(values: Mapping[str, Any], name: str) -> tuple[float, float] | None:
     """Give the 95 % interval of a number, where the metric computed one."""
-    found = (values.get("interval") or {}).get(name)
-    if not found or None in found:
+    interval = (values.get("interval") or {}).get(name)
+    if not interval or None in interval:
         return None
-    low, high = found
+    low, high = interval
     return float(low), float(high)
 
 

@@ -153,7 +153,8 @@ def _comparable(one: Record, other: Record, metric: str) -> bool:
 
 def _costs(record: Record) -> tuple[str, str, str]:
     """Write pictures per second, how many times as fast as fp32 the networks are, and their size."""
-    speed, times = record.timing.samples_per_second, sorted(record.times_as_fast_as_fp32.values())
+    speed = None if record.simulated else record.timing.samples_per_second
+    times = sorted(record.times_as_fast_as_fp32.values())
     sizes = [artifact["bytes"] for artifact in record.artifacts.values() if "bytes" in artifact]
     ratio = f"{times[0]:.2f}" if times else NONE
     if len(times) > 1:

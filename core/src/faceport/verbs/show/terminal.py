@@ -1,7 +1,8 @@
-"""Records as tables on a terminal; what is piped is neither wrapped nor cut."""
+"""Records as tables on a terminal; what is piped is neither wrapped nor cut, unless COLUMNS is set."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from faceport.engine.timing import IN_ENGINE, PERCENTILES, SERVICE
+from faceport.engine.timing import DRAW, IN_ENGINE, PERCENTILES, SERVICE
 from faceport.escapes import printable
 from faceport.runs.chosen import NAME
 from faceport.runs.folder import NAMED
@@ -20,7 +21,7 @@ from faceport.verbs.show.summary import NONE, Settings, summarise
 from faceport.verbs.show.table import Cell, Column, Line, Row, lines, row
 from faceport.verbs.show.text import accept_all, wrap
 
-ORDER = ("decode", "preprocess", "network:", "postprocess", SERVICE, IN_ENGINE)  # how stages begin
+ORDER = (DRAW, "decode", "preprocess", "network:", "postprocess", SERVICE, IN_ENGINE)  # how stages begin
 
 
 def console(stderr: bool = False) -> Console:
@@ -30,8 +31,9 @@ def console(stderr: bool = False) -> Console:
 
 
 def width_of(out: Console) -> int | None:
-    """Tell how many letters a line may have; None where it is no terminal that reads."""
-    return out.width if out.is_terminal else None
+    """Tell how many letters a line may have: of a terminal, or COLUMNS; None: as many as there are."""
+    asked = os.environ.get("COLUMNS", "").isdecimal()
+    return out.width if out.is_terminal or asked else None
 
 
 def say(out: Console, text: str, style: str = "", indent: int = 0) -> None:
@@ -62,7 +64,10 @@ def show_run(record: Record) -> None:
     if record.kept:
         say(out, "kept from an earlier run (fresh=true runs it again)")
     _show_metrics(out, record.metrics, lacking=record.status == "incomplete")
-    _show_timing(out, record.timing)
+    if record.simulated:
+        say(out, f"no times: {record.simulated} stood in for the hardware")
+    else:
+        _show_timing(out, record.timing)
     _show_networks(out, record)
     samples = record.samples
     if samples.resumed:
@@ -152,6 +157,8 @@ def _load(timing: Timing) -> list[str]:
             f"{IN_ENGINE.replace('_', ' ')}: waiting for other pictures included, in an engine with "
             f"{', '.join(several)}; {SERVICE.replace('_', ' ')}: a picture's own stages added up"
         )
+    if DRAW in timing.stages:
+        sentences.append("draw: done before the clock runs, and no part of the other times and of the speed")
     if loaded.get("warm_up"):
         sentences.append(f"not timed, for they warm it up: the first {loaded['warm_up']}")
     few = [

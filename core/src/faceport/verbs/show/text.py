@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import re
 import shutil
 import sys
@@ -63,8 +64,9 @@ def wrap(text: str, width: int | None, indent: int = 0) -> list[str]:
 
 
 def width_of(stream: TextIO) -> int | None:
-    """Tell how many letters a line may have; None where it is no terminal that reads."""
-    return shutil.get_terminal_size().columns if stream.isatty() else None
+    """Tell how many letters a line may have: of a terminal, or COLUMNS; None: as many as there are."""
+    asked = os.environ.get("COLUMNS", "").isdecimal()
+    return shutil.get_terminal_size().columns if stream.isatty() or asked else None
 
 
 def print_sentence(text: str, indent: int = 0, stream: TextIO | None = None) -> None:

@@ -56,17 +56,17 @@ class Cofw(LabelledPictures):
         """Open the file."""
         import h5py
 
-        path = self.root.path / self.found
+        path = self.root.path / self.label_file
         try:
             # Out of an archive it is read into memory: HDF5 jumps about in its files.
-            return h5py.File(path if path.is_file() else io.BytesIO(self.root.read(self.found)))
+            return h5py.File(path if path.is_file() else io.BytesIO(self.root.read(self.label_file)))
         except DAMAGED as error:
             raise FaceportError(
                 f"{path} is damaged, or no MATLAB 7.3 file: {printable(error, 200)}"
             ) from error
 
     @cached_property
-    def found(self) -> str:
+    def label_file(self) -> str:
         """Find the file, however deep the published archive hides it."""
         wanted = FILES[self.options.split][0]
         names = (name for name in self.root.names() if name.rpartition("/")[2] == wanted)
@@ -80,18 +80,18 @@ class Cofw(LabelledPictures):
         try:
             absent = [name for name in names if name not in self.content]
         except DAMAGED as error:
-            raise FaceportError(f"{self.found} is damaged: {printable(error, 200)}") from error
+            raise FaceportError(f"{self.label_file} is damaged: {printable(error, 200)}") from error
         if absent:
-            raise FaceportError(f"{self.found} has no {', '.join(absent)}: not a file of COFW")
+            raise FaceportError(f"{self.label_file} has no {', '.join(absent)}: not a file of COFW")
         rows, boxes, pictures = map(self.table, names)
         if rows.shape[1:] != (3 * POINTS,) or boxes.shape != (len(rows), 4) or len(pictures) != len(rows):
             raise FaceportError(
-                f"{self.found}: expected {3 * POINTS} numbers, a box and a picture for each face, "
+                f"{self.label_file}: expected {3 * POINTS} numbers, a box and a picture for each face, "
                 f"found shapes {rows.shape}, {boxes.shape}, {pictures.shape}"
             )
         numbers_are_sound = all((np.abs(values) < LARGEST).all() for values in (rows, boxes))
         if not (numbers_are_sound and (boxes[:, 2:] > 0).all()):
-            raise FaceportError(f"{self.found}: a landmark is not finite, or a box has no size")
+            raise FaceportError(f"{self.label_file}: a landmark is not finite, or a box has no size")
         points = rows.reshape(-1, 3, POINTS)
         landmarks = points[:, :2].transpose(0, 2, 1).astype(np.float32)
         boxes = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1).astype(np.float32)
@@ -106,13 +106,13 @@ class Cofw(LabelledPictures):
         try:
             item = self.content[name]
             if not isinstance(item, h5py.Dataset):
-                raise FaceportError(f"{self.found}: {name} is no array: not a file of COFW")
+                raise FaceportError(f"{self.label_file}: {name} is no array: not a file of COFW")
             pointing = h5py.check_ref_dtype(item.dtype) is not None
             if pointing != name.startswith("Is") or not (pointing or item.dtype.kind in "fiu"):
-                raise FaceportError(f"{self.found}: {name} is made of {item.dtype}: not a file of COFW")
+                raise FaceportError(f"{self.label_file}: {name} is made of {item.dtype}: not a file of COFW")
             return self.array(item)
         except DAMAGED as error:
-            raise FaceportError(f"{self.found} is damaged: {printable(error, 200)}") from error
+            raise FaceportError(f"{self.label_file} is damaged: {printable(error, 200)}") from error
 
     def array(self, item: h5py.Dataset) -> NDArray[Any]:
         """Read an array that lies in the file itself; MATLAB stores columns first, (n, 87) as (87, n)."""
@@ -133,17 +133,17 @@ class Cofw(LabelledPictures):
             pixels = self.array(item)
         except DAMAGED as error:
             raise ImageError(
-                f"{sample}: cannot be read from {self.found}: {printable(error, 200)}"
+                f"{sample}: cannot be read from {self.label_file}: {printable(error, 200)}"
             ) from error
         image = np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
         if image.shape[2] != 3 or not image.size:
-            raise ImageError(f"{sample}: its pixels in {self.found} have shape {pixels.shape}")
+            raise ImageError(f"{sample}: its pixels in {self.label_file} have shape {pixels.shape}")
         return np.ascontiguousarray(image)
 
     @cached_property
     def pictures_state(self) -> str:
         """Identify the pictures by the file that they lie in."""
-        return self.root.state([self.found])
+        return self.root.state([self.label_file])
 
     def crops(self, sample: Sample) -> Crops:
         """Cut the face out as for PIPNet: its box as it is, the last pixel counted in."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
@@ -68,6 +68,10 @@ class Synthetic(Dataset):
         name = f"{index:06d}"
         source = partial(decode, encode(paint(), ".jpg", options.quality), name) if options.encoded else paint
         return Sample(name, source, truth=describe(faces, options.landmarks))
+
+    def made(self, sample: Sample) -> Sample:
+        """Paint the picture now; a JPEG is painted already, and left to be decoded."""
+        return sample if self.options.encoded else replace(sample, source=sample.image)
 
     def image(self, index: int) -> Image:
         """Paint one picture."""

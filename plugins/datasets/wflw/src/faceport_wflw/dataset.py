@@ -51,10 +51,10 @@ class Wflw(LabelledPictures):
     @cached_property
     def labels(self) -> Mapping[str, Faces]:
         """Read the list, one face a line."""
-        return parse(*self.listed)
+        return parse(*self.list_file)
 
     @cached_property
-    def listed(self) -> tuple[str, bytes]:
+    def list_file(self) -> tuple[str, bytes]:
         """Find the list: its name and what it says."""
         if self.options.list:
             return self.options.list, self.outside(self.options.list, "list")
@@ -66,7 +66,7 @@ class Wflw(LabelledPictures):
     @cached_property
     def rows(self) -> Mapping[str, list[int]]:
         """Find the rows of the list that each picture's faces stand in."""
-        return rows_of([line.split()[-1] for _, line in lines(self.listed[1])])
+        return rows_of([line.split()[-1] for _, line in lines(self.list_file[1])])
 
     def crops(self, sample: Sample) -> Crops:
         """Cut faces out as for PIPNet: boxes grown by a fifth, files numbered as the lines of the list."""

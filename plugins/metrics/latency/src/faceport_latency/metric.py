@@ -11,6 +11,7 @@ from faceport.errors import FaceportError
 VERSION = 2  # of the protocol: raised when the same run and options give another number
 # Stages that are all others together: without the waiting for other pictures, and with it.
 WHOLE = ("service_time", "time_in_engine")
+BEFORE = "draw"  # a stage that is over before the clock runs
 TIMES = ("mean_ms", "p50_ms", "p90_ms", "p99_ms")
 
 
@@ -29,7 +30,10 @@ class Latency(Metric):
                 "metric latency: these predictions come without the record of their run; name the folder of "
                 "one: predictions=runs/NAME"
             )
-        stages = {name: stage_times(stage) for name, stage in timing["stages"].items()}
+        stand_in = simulated(record)
+        if stand_in:
+            return {"protocol": f"v{VERSION}, not measured: {stand_in} stood in for the hardware"}
+        stages = {name: stage_times(stage) for name, stage in timing["stages"].items() if name != BEFORE}
         wholes = {name: stages.pop(name) for name in WHOLE if name in stages}
         speed, loaded = timing["samples_per_second"], timing.get("loaded") or {}
         return {
@@ -40,6 +44,12 @@ class Latency(Metric):
             "loaded": loaded,
             "stages": stages,
         }
+
+
+def simulated(record: Mapping[str, Any]) -> str:
+    """Say what stood in for hardware, where something did."""
+    facts = (artifact.get("runs_as") or {} for artifact in (record.get("artifacts") or {}).values())
+    return next((str(one["simulated"]) for one in facts if one.get("simulated")), "")
 
 
 def stage_times(stage: Mapping[str, Any]) -> dict[str, float]:

@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from faceport.api import Model
 from faceport.hooks import hookimpl
 
-BACKBONES = ("resnet18", "resnet50", "resnet101", "mobilenet_v2", "mobilenet_v3", "ir18", "ir50", "ir100")
+BACKBONES = (
+    *("resnet18", "resnet50", "resnet101", "mobilenet_v2", "mobilenet_v3", "slim"),
+    *("ir18", "ir50", "ir100"),
+)
 
 
 @hookimpl

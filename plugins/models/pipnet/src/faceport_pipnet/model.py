@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from hashlib import sha256
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceport.api import Network, SingleNetworkModel
+from faceport.errors import ConfigError
 from faceport.ops.cutting import cut
 from faceport.ops.images import IMAGENET_MEAN, IMAGENET_STD, to_batch
 from faceport.ops.landmarks import FLIPS, neighbours
@@ -26,12 +28,18 @@ from faceport_pipnet.decode import (
     published_mean_faces,
     read_mean_face,
 )
+from faceport_pipnet.lesson import PipnetLesson
 
 if TYPE_CHECKING:
     from torch import nn
 
 NAME = "pipnet"
 SIZE = 256  # pixels of a crop's side
+DRAWN = "drawn"  # weights that come with this plugin
+DRAWN_NOTE = (
+    "model.weights=drawn were trained on drawn faces: they show that landmarks move, and say nothing of how "
+    "exact PIPNet is on photos, of int8 or of backbones"
+)
 MAPS = ("cls", "x", "y", "nb_x", "nb_y")
 
 
@@ -65,6 +73,8 @@ class PipnetOptions:
                 f"option 'neighbours' is {self.neighbours}, it must be 1 to {self.count - 1} for "
                 f"{self.count} landmarks"
             )
+        if self.weights == DRAWN and (self.backbone, self.landmarks, subset) != ("slim", 98, None):
+            raise ValueError("weights=drawn are those of pipnet_slim with its 98 landmarks, and of no other")
         if subset is not None and self.flip and len(self.mirror) < len(subset):
             raise ValueError(
                 "option 'flip' needs a subset that holds the mirror image of each of its landmarks"
@@ -82,6 +92,11 @@ class PipnetOptions:
         position = {landmark: i for i, landmark in enumerate(chosen)}
         flips = FLIPS[self.landmarks].tolist()
         return [position[flips[landmark]] for landmark in chosen if flips[landmark] in position]
+
+
+def source_of(weights: str) -> str:
+    """Say where weights are that go by a short name."""
+    return str(files("faceport_pipnet").joinpath("drawn.safetensors")) if weights == DRAWN else weights
 
 
 def build(backbone: str, landmarks: int, neighbours: int, stride: int, table: Ints | None) -> nn.Module:
@@ -111,16 +126,41 @@ class Pipnet(SingleNetworkModel):
     provides = frozenset({"landmarks"})
     needs = frozenset({"boxes"})
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """Say what numbers of weights trained on drawn faces are worth."""
+        return (DRAWN_NOTE,) if self.options.weights == DRAWN else ()
+
     @cached_property
     def table(self) -> Ints:
         """Whose votes are averaged for each landmark."""
+        return ballot(neighbours(self.mean_face, self.options.neighbours))
+
+    @property
+    def mean_face(self) -> Floats:
+        """Where landmarks lie on average: what makes some of them neighbours."""
         options = self.options
         if options.mean_face:
-            mean_face = read_mean_face(Path(options.mean_face).expanduser(), options.count)
-        else:
-            mean_face = published_mean_faces()[options.landmarks]
-            mean_face = mean_face if options.subset is None else mean_face[options.subset]
-        return ballot(neighbours(mean_face, options.neighbours))
+            return read_mean_face(Path(options.mean_face).expanduser(), options.count)
+        mean_face = published_mean_faces()[options.landmarks]
+        return mean_face if options.subset is None else mean_face[options.subset]
+
+    @property
+    def lesson(self) -> PipnetLesson:
+        """Tell a trainer what to ask of the network and how to judge its answers."""
+        options = self.options
+        if options.fuse:
+            raise ConfigError("what is trained are the maps: model.fuse=false (they can be fused afterwards)")
+        return PipnetLesson(
+            self.network,
+            SIZE,
+            options.scale,
+            options.landmarks,
+            options.subset,
+            options.mirror,
+            neighbours(self.mean_face, options.neighbours),
+            SIZE // options.stride,
+        )
 
     @cached_property
     def network(self) -> Network:
@@ -147,7 +187,7 @@ class Pipnet(SingleNetworkModel):
                 for name, count in zip(MAPS, (options.count,) * 3 + (around,) * 2, strict=True)
             ),
             build=partial(build, *shape, self.table if options.fuse else None),
-            weights=options.weights,
+            weights=source_of(options.weights),
             options=graph,
             preprocessing=self.recipe(),
         )

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from faceport.nets.iresnet import IResNet
+from faceport.nets.mobilenet_v1 import MobileNetV1Quarter
 from faceport.nets.mobilenet_v2 import MobileNetV2
 from faceport.nets.mobilenet_v3 import MobileNetV3
 from faceport.nets.resnet import BasicBlock, Bottleneck, ResNet
@@ -134,6 +135,18 @@ class PipMobileNetV3(MobileNetV3, PipHeads):
         return self.run_heads(super().forward(self.enter(x)))
 
 
+class PipSlim(MobileNetV1Quarter, PipHeads):
+    """Put the heads on a quarter of MobileNet v1."""
+
+    def __init__(self, landmarks: int, neighbours: int, stride: int) -> None:
+        super().__init__()
+        self.add_heads(self.channels[-1], landmarks, neighbours, stride)
+
+    def forward(self, x: Tensor) -> Out:  # type: ignore[override]
+        """Map (B, 3, 256, 256), RGB normalised as for ImageNet, to the five maps."""
+        return self.run_heads(super().forward(self.enter(x)))
+
+
 class PipIResNet(IResNet, PipHeads):
     """Put the heads, under the names of jahongir7174/PIPNet, on an improved ResNet."""
 
@@ -154,6 +167,7 @@ BACKBONES: dict[str, Callable[[int, int, int], PipHeads]] = {  # (landmarks, nei
     "resnet101": partial(PipResNet, Bottleneck, (3, 4, 23, 3)),
     "mobilenet_v2": PipMobileNetV2,
     "mobilenet_v3": PipMobileNetV3,
+    "slim": PipSlim,
     "ir18": partial(PipIResNet, (2, 2, 2, 2)),
     "ir50": partial(PipIResNet, (3, 4, 14, 3)),
     "ir100": partial(PipIResNet, (3, 13, 30, 3)),

@@ -19,7 +19,8 @@ class MnnOptions(QuantisedOptions):
     threads: int = 1  # inside one run; 0: all cores
     streams: int | None = None  # runs at the same time
     winograd: int | None = None
-    range: Literal["minmax", "percentile", "entropy", "mse"] = "minmax"
+    range: Literal["minmax", "percentile", "entropy", "mse"] = "mse"
+    prepare: bool = True  # equalise channels and correct biases before anything is rounded
 
     def __post_init__(self) -> None:
         if self.winograd is not None and self.winograd not in range(4):

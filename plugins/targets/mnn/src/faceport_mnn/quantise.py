@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from faceport.graph.qdq import LARGEST, channel_axis, weight_scales
+from faceport.graph.layers import LARGEST, channel_axis, weight_scales
 from faceport.graph.ranges import Range
 
 LAYERS = ("Conv", "Gemm", "MatMul")  # what becomes a convolution of MNN
@@ -111,6 +111,17 @@ def activation_scales(model: onnx.ModelProto, ranges: Mapping[str, Range]) -> di
             scale = (high - low) * (WIDER if name in pooled else 1) / (HIGHEST - LOWEST) or 1.0
             scales[name] = {"scale": scale, "zero": round(LOWEST - low / scale)}
     return scales
+
+
+def apart(model: onnx.ModelProto) -> None:
+    """Keep a sum of sums apart from its rectifier: computed together in 8 bits they give zeros."""
+    sums = {node.output[0]: node for node in model.graph.node if node.op_type in ELEMENTWISE}
+    for node in model.graph.node:
+        made = sums.get(node.input[0]) if node.op_type == "Relu" else None
+        if made is not None and any(name in sums for name in made.input):
+            node.CopyFrom(
+                onnx.helper.make_node("LeakyRelu", node.input[:1], node.output, name=node.name, alpha=1e-6)
+            )
 
 
 def _too_large(node: onnx.NodeProto, weights: Mapping[str, np.ndarray]) -> bool:

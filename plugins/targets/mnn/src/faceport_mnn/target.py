@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,17 +12,18 @@ import onnx
 import orjson
 
 from faceport.api import Artifact, Network, Session, Source, Target
+from faceport.graph.levels import UINT8
 from faceport.graph.names import excluded, load
 from faceport.graph.norms import norms_to_convs
 from faceport.graph.prelu import widen_slopes
-from faceport.graph.ranges import Range, measure
-from faceport.graph.taps import float_tensors, tap
+from faceport.graph.prepare import Recipe, prepare
+from faceport.graph.qdq import QDQ_OPSET
 from faceport.targets.machine import installed_version, not_importable
 from faceport.targets.sentences import cannot_compile, need_calls
 from faceport.targets.tool import Tool, ToolError
 from faceport.types import Tensors
 from faceport_mnn.options import MODEL, MnnOptions
-from faceport_mnn.quantise import Quantisation
+from faceport_mnn.quantise import Quantisation, apart
 
 CONVERTER = Tool("its converter", cures={r"(?i)^(?:\[[\d:]+\]\s*:\d+:)?(.*not supp.*)$": r"\1"})
 FLAGS = {"fp16": ("--fp16",)}  # of the converter
@@ -45,14 +46,16 @@ class Mnn(Target):
             "mnn": installed_version("MNN"),
             "backend": self.options.backend,
             "winograd": self.options.tiles,
+            **({"prepare": self.options.prepare} if self.calibrates else {}),
         }
 
     def compile(self, source: Source, out: Path, calibration: Iterable[Tensors]) -> None:
         """Convert the exported network, with the scales of its layers where int8 is asked for."""
-        model = load(source.onnx())
+        model = load(source.onnx(), QDQ_OPSET if self.calibrates else 0)
         exclude = excluded(model, source.network.name, self.options.exclude)
         widen_slopes(model)
         if self.calibrates:
+            apart(model)
             norms_to_convs(model)  # MNN 3.6 computes wrong norms in 8 bits
             calls = need_calls(calibration, source.network)
             self._quantise(source.network, model, out / MODEL, calls, exclude)
@@ -68,7 +71,9 @@ class Mnn(Target):
         exclude: list[str],
     ) -> None:
         """Convert with the scales of layers, then add those of what lies between them."""
-        scales = Quantisation(model, self._measure(network, model, calls), exclude)
+        recipe = Recipe(self.options.range, self.options.prepare, UINT8)
+        ranges = prepare(model, lambda graph: self._opened(network, graph), calls, recipe, exclude)
+        scales = Quantisation(model, ranges, exclude)
         with TemporaryDirectory() as folder:
             told, layers, written = (Path(folder, name) for name in ("scales.json", MODEL, "network.json"))
             told.write_bytes(orjson.dumps(scales.layers()))
@@ -83,15 +88,12 @@ class Mnn(Target):
             written.write_bytes(orjson.dumps(graph))
             run_tool(network, out, "JSON", written, "--MNNModel", str(out))
 
-    def _measure(
-        self, network: Network, model: onnx.ModelProto, calls: Sequence[Tensors]
-    ) -> dict[str, Range]:
-        """Find the ranges of all activations, with a network that gives them out."""
-        tapped, plain = tap(model, float_tensors(model)), self.with_options(precision="fp32", streams=1)
+    def _opened(self, network: Network, model: onnx.ModelProto) -> Callable[[Tensors], Tensors]:
+        """Make a graph runnable in floats, all of its outputs."""
+        plain = self.with_options(precision="fp32", streams=1)
         with TemporaryDirectory() as folder:
-            convert(network, tapped, Path(folder, MODEL))
-            session = plain.open(Artifact(Path(folder), network, {}))
-            return measure(session.run, calls, self.options.range)
+            convert(network, model, Path(folder, MODEL))
+            return plain.open(Artifact(Path(folder), network, {})).run
 
     def open(self, artifact: Artifact) -> Session:
         """Create the sessions."""

@@ -42,8 +42,11 @@ class OnnxRuntimeOptions(QuantisedOptions):
     streams: int | None = None  # runs at the same time
     spinning: bool = False
     graph: Literal["none", "basic", "extended", "all"] = "all"
-    range: Literal["minmax", "percentile", "entropy", "mse"] = "minmax"
+    range: Literal["minmax", "percentile", "entropy", "mse"] = "mse"
+    prepare: bool = True  # equalise channels and correct biases before anything is rounded
+    narrow: int = 32  # channels
     reduce_range: ReduceRange = "auto"
+    fuse: bool = False  # mean and deviation in the graph, which takes pixels
 
     def __post_init__(self) -> None:
         for name in (*self.providers, *self.provider_options):

@@ -2,62 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-import numpy as np
 import onnx
 
-from faceport.graph.ranges import Range, measure
-from faceport.graph.taps import float_tensors, tap
+from faceport.graph.head import narrow_head
+from faceport.graph.levels import UINT8
+from faceport.graph.prelu import split_prelu
+from faceport.graph.prepare import Recipe, prepare
+from faceport.graph.qdq import Scheme, insert_qdq
 from faceport.types import Tensors
+from faceport_onnxruntime.options import OnnxRuntimeOptions
 
-# Not among them: Softmax and Sigmoid, whose 256 steps would give many faces the same score, and AveragePool,
-# which ONNX Runtime gives the scale of what it reads, where means are much smaller.
-OPERATORS = (
-    *("Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Mul", "Concat", "Resize", "Pad"),
-    *("MaxPool", "GlobalAveragePool", "Relu", "LeakyRelu", "Clip"),
-    *("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Split"),
+# Not among them: Softmax and Sigmoid, whose 256 steps would give many faces the same score; AveragePool,
+# which ONNX Runtime gives the scale of what it reads, where means are much smaller; Resize, slower so.
+OPERATORS = frozenset(
+    (
+        *("Add", "Mul", "Concat", "Pad", "MaxPool", "GlobalAveragePool", "Relu", "LeakyRelu", "Clip"),
+        *("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Split"),
+    )
 )
 
 
-def measure_ranges(model: onnx.ModelProto, calls: Sequence[Tensors], method: str) -> dict[str, Range]:
-    """Find the range of every float tensor, however its size changes between calls."""
+def quantise(
+    model: onnx.ModelProto,
+    calls: Sequence[Tensors],
+    exclude: Sequence[str],
+    options: OnnxRuntimeOptions,
+    in_pairs: bool,
+) -> None:
+    """Put 8 bits where the ranges are known: unsigned activations, signed weights per channel."""
+    kept = [*exclude, *(narrow_head(model, options.narrow) if options.on_processor else [])]
+    recipe = Recipe(options.range, options.prepare, UINT8, in_pairs=in_pairs)
+    ranges = prepare(model, runner, calls, recipe, kept)
+    floats = split_prelu(model) if options.cpu_only else []  # other providers have a fast one
+    insert_qdq(model, ranges, [*kept, *floats], Scheme(UINT8, between=OPERATORS, in_pairs=in_pairs))
+
+
+def runner(model: onnx.ModelProto) -> Callable[[Tensors], Tensors]:
+    """Make a network runnable as it is, in floats."""
     import onnxruntime as ort
 
-    names = list(float_tensors(model))
     config = ort.SessionOptions()
     config.log_severity_level = 4
     config.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    tapped = tap(model, names).SerializeToString()
-    session = ort.InferenceSession(tapped, config, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(model.SerializeToString(), config, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
 
     def run(inputs: Tensors) -> Tensors:
         return dict(zip(names, session.run(names, dict(inputs)), strict=True))
 
-    return measure(run, calls, method)
-
-
-def quantise(
-    model: onnx.ModelProto, ranges: dict[str, Range], exclude: Sequence[str], reduce_range: bool
-) -> onnx.ModelProto:
-    """Put 8 bits where the ranges are known: unsigned activations, signed weights per channel."""
-    from onnxruntime.quantization import CalibrationMethod, QuantType
-    from onnxruntime.quantization.calibrate import TensorsData
-    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
-
-    found = {name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.items()}
-    quantizer = QDQQuantizer(
-        onnx.shape_inference.infer_shapes(model),
-        per_channel=True,
-        reduce_range=reduce_range,
-        weight_qType=QuantType.QInt8,
-        activation_qType=QuantType.QUInt8,
-        tensors_range=TensorsData(CalibrationMethod.MinMax, found),
-        nodes_to_quantize=[],
-        nodes_to_exclude=list(exclude),
-        op_types_to_quantize=list(OPERATORS),
-        extra_options={},
-    )
-    quantizer.quantize_model()
-    quantised: onnx.ModelProto = quantizer.model.model
-    return quantised
+    return run

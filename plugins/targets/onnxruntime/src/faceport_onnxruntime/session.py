@@ -38,6 +38,7 @@ INT8_LAYERS = (
     "MatMulIntegerToFloat",
 )
 TYPES = {TensorProto.FLOAT: "fp32", TensorProto.FLOAT16: "fp16", TensorProto.BFLOAT16: "bf16"}
+UNASKED = ["WeightBiasQuantization"]  # it would round layers that are to stay in float
 COMPILING = ("tensorrt", "openvino", "coreml", "cann", "directml")  # nodes vanish into their own formats
 
 
@@ -68,7 +69,9 @@ class OnnxRuntimeSession(Session):
                     self._sums = sums_of(artifact.path / MODEL)
                     config.add_session_config_entry(EXACT, str(int(not self._sums.exact)))
                 with nullcontext([""]) if options.cpu_only else silence() as said:
-                    self._session = ort.InferenceSession(path, config, providers=providers)
+                    self._session = ort.InferenceSession(
+                        path, config, providers=providers, disabled_optimizers=UNASKED
+                    )
                 self._layers = count_precisions(onnx.load(optimised)) if readable else Counter()
             except Exception as error:  # onnxruntime's own classes differ between versions
                 raise cannot_open("ONNX Runtime", self._version, artifact, error) from error

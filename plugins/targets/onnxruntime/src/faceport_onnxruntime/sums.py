@@ -9,7 +9,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from faceport.targets.saturation import ACTIVATION, DEPTH, WEIGHT, Sums, fits_seven_bits
+from faceport.graph.layers import MOST_OF_PAIR, attribute, pair_sums
+from faceport.targets.saturation import ACTIVATION, DEPTH, WEIGHT, Sums
 
 EXACT = "session.x64quantprecision"  # by slower kernels, for unsigned weights
 
@@ -35,9 +36,13 @@ def saturates() -> bool:
 
 def sums_of(path: Path) -> Sums:
     """Look at the weights of a quantised network's file, and at the processor."""
-    weights = (
-        numpy_helper.to_array(tensor)
-        for tensor in onnx.load(path).graph.initializer
-        if tensor.data_type == TensorProto.INT8 and len(tensor.dims) > 1
+    model = onnx.load(path)
+    stored = {
+        t.name: numpy_helper.to_array(t) for t in model.graph.initializer if t.data_type == TensorProto.INT8
+    }
+    fits = all(
+        (pair_sums(stored[node.input[0]], attribute(node, "axis", 1)) <= MOST_OF_PAIR).all()
+        for node in model.graph.node
+        if node.op_type == "DequantizeLinear" and stored.get(node.input[0], np.zeros(0)).ndim > 1
     )
-    return Sums(fits_seven_bits(weights), saturates())
+    return Sums(fits, saturates(), "8 bits in pairs of 7")

@@ -12,6 +12,7 @@ import onnx
 from faceport.api import Artifact, Session, Source, Target
 from faceport.graph.half import to_half
 from faceport.graph.names import excluded, load
+from faceport.graph.pixels import FromFloats, take_pixels
 from faceport.graph.prelu import split_prelu
 from faceport.graph.qdq import QDQ_OPSET
 from faceport.targets.machine import installed_version, not_importable
@@ -19,6 +20,16 @@ from faceport.targets.saturation import settle
 from faceport.targets.sentences import cannot_compile, need_calls
 from faceport.types import Tensors
 from faceport_onnxruntime.options import MODEL, PROVIDERS, OnnxRuntimeOptions
+from faceport_onnxruntime.quantise import quantise
+
+SAMPLE = f'''import onnxruntime
+
+
+def open_network(folder):
+    session = onnxruntime.InferenceSession(str(folder / "{MODEL}"), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return lambda inputs: dict(zip(names, session.run(names, inputs)))
+'''
 
 
 class OnnxRuntime(Target):
@@ -41,11 +52,15 @@ class OnnxRuntime(Target):
     def recipe(self) -> Mapping[str, Any]:
         """Name what shapes the artifact and its numbers."""
         own = {"providers": self.options.providers, "onnxruntime": _version()}
-        reduced = {"reduce_range": self._reduces()} if self.calibrates else {}
-        return {**super().recipe(), **own, **reduced}
+        reduced: dict[str, Any] = {}
+        if self.calibrates:
+            reduced = {"reduce_range": self._reduces()}
+            reduced |= {"narrow": self.options.narrow, "prepare": self.options.prepare}
+        fused = {"fuse": True} if self.options.fuse else {}
+        return {**super().recipe(), **own, **reduced, **fused}
 
     def _reduces(self) -> bool:
-        """Settle whether weights get 7 bits: where this processor runs them, and would cut off sums of 8."""
+        """Settle whether weights are kept small: where this processor would cut off their sums."""
         from faceport_onnxruntime.sums import saturates
 
         asks = self.options.on_processor and not self.missing()
@@ -55,25 +70,31 @@ class OnnxRuntime(Target):
         """Write the exported network in the precision that was asked for; the session optimises it."""
         model = load(source.onnx(), QDQ_OPSET if self.calibrates else 0)
         exclude = excluded(model, source.network.name, self.options.exclude)
-        floats = split_prelu(model) if self.options.cpu_only else []  # other providers have a fast one
-        if self.options.precision == "fp16":
-            to_half(model, exclude)
-        elif self.calibrates:
-            from faceport_onnxruntime.quantise import measure_ranges, quantise
-
+        if self.calibrates:
             calls = need_calls(calibration, source.network)
             try:
-                ranges = measure_ranges(model, calls, self.options.range)
-                model = quantise(model, ranges, [*exclude, *floats], self._reduces())
+                quantise(model, calls, exclude, self.options, self._reduces())
             except Exception as error:  # onnxruntime's own classes differ between versions
                 raise cannot_compile("ONNX Runtime", _version(), source.network, error) from error
+        else:
+            if self.options.cpu_only:
+                split_prelu(model)  # other providers have a fast one
+            if self.options.precision == "fp16":
+                to_half(model, exclude)
+        if self.options.fuse:
+            take_pixels(model, source.network)
         onnx.save(model, out / MODEL)
+
+    def sample(self) -> str:
+        """Give what runs the artifact without faceport."""
+        return SAMPLE
 
     def open(self, artifact: Artifact) -> Session:
         """Create an inference session."""
         from faceport_onnxruntime.session import OnnxRuntimeSession
 
-        return OnnxRuntimeSession(artifact, self.options)
+        session = OnnxRuntimeSession(artifact, self.options)
+        return FromFloats(session, artifact.network) if self.options.fuse else session
 
 
 def _version() -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from faceport.study.diagnose import NodeReport
 
@@ -29,6 +31,30 @@ def table(reports: Sequence[NodeReport]) -> str:
     writer.writeheader()
     writer.writerows(asdict(report) for report in reports)
     return text.getvalue()
+
+
+def numbers(reports: Sequence[NodeReport], first: Mapping[str, NodeReport | None]) -> dict[str, Any]:
+    """Give what a record holds of a diagnosis: the worst, and every node of every network in its order."""
+    networks: dict[str, list[dict[str, Any]]] = {}
+    for one in reports:
+        said = {
+            "node": one.node,
+            "op": one.op,
+            "own": _finite(one.introduced),
+            "so_far": _finite(one.accumulated),
+            "at_end": _finite(one.caused),
+        }
+        networks.setdefault(one.network, []).append(said)
+    return {
+        "worst_at_end": max((_finite(one.caused) or 0.0 for one in reports), default=0.0),
+        "departing": float(sum(one is not None for one in first.values())),
+        "networks": networks,
+        "departs_at": {name: one.node for name, one in first.items() if one is not None},
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(f"{value:.6g}")
 
 
 def draw(reports: Sequence[NodeReport], path: Path) -> bool:

@@ -87,6 +87,7 @@ class Predict(Verb):
                 PredictionFile(predictions, fresh=True) as file,
                 closing(self._look(engine, pictures, videos, outputs)) as looked,
             ):
+                outputs.tidy([*(name for name, _ in pictures), *(copy_of(name) for name, _ in videos)])
                 faces, started = 0, time.perf_counter()
                 with progress("predicting", self._total(pictures, videos)) as shown:
                     for prediction in shown.over(looked):

@@ -24,7 +24,7 @@ from faceport.ops.cutting import cut
 from faceport.places import claimable, inside
 from faceport.progress import progress
 from faceport.runs.folder import STATE, is_marked, mark, write_mark
-from faceport.runs.options import PortionOptions, at_least_one
+from faceport.runs.options import PortionOptions, at_least_one, bounded_workers
 from faceport.runs.plan import Plan, make_plan
 from faceport.types import Array, Call, Crops, Faces, Image, Prediction, Sample
 from faceport.verbs.show.terminal import show_pictures
@@ -55,6 +55,7 @@ class PrepareOptions(PortionOptions):
         at_least_one(
             size=self.size, neighbours=self.neighbours, workers=self.workers, in_flight=self.in_flight
         )
+        bounded_workers(self.workers)
         for kind in self.files:
             if kind not in FILES:
                 raise ValueError(f"files={kind} cannot be written. {suggest(kind, FILES)}")
@@ -140,9 +141,11 @@ class Cutter:
         for name, image in zip(crops.names, self.images(sample, crops), strict=True):
             if "pictures" in self.options.files:
                 path = self.folder / f"images_{self.name}" / name
-                write_atomically(path, encode(image, path.suffix.lower()))
+                write_atomically(path, encode(image, path.suffix.lower()), durable=True)
             if "npz" in self.options.files:
-                write_atomically(self.folder / f"npz_{self.name}" / f"{stem(name)}.npz", packed(image))
+                write_atomically(
+                    self.folder / f"npz_{self.name}" / f"{stem(name)}.npz", packed(image), durable=True
+                )
         if self.feeder:
             self.feeder.write(self.plan.question(sample), crops.names)
         relative = crops.relative
@@ -210,7 +213,9 @@ class Feeder:
         for name, (call, row) in zip(stems, rows, strict=True):
             for tensor, value in call.inputs.items():
                 self.describe(call.network, tensor, value[row])
-                write_atomically(inside(self.folder / tensor, f"{name}.bin"), value[row].tobytes())
+                write_atomically(
+                    inside(self.folder / tensor, f"{name}.bin"), value[row].tobytes(), durable=True
+                )
 
     def describe(self, network: str, tensor: str, value: Array) -> None:
         """Write down what the files of a tensor hold; a raw file does not tell, so all must hold the same."""

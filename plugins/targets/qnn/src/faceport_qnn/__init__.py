@@ -1,0 +1,14 @@
+"""Qualcomm's Hexagon NPU as a faceport target."""
+
+from collections.abc import Mapping
+
+from faceport.api import Target
+from faceport.hooks import hookimpl
+
+
+@hookimpl
+def targets() -> Mapping[str, type[Target]]:
+    """Answer with the target class."""
+    from faceport_qnn.target import Qnn
+
+    return {"qnn": Qnn}

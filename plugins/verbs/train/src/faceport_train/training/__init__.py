@@ -1,0 +1,1 @@
+"""The loop, by torch: everything that happens between a batch and the weights after it."""
