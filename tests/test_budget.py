@@ -46,8 +46,11 @@ def test_a_budget_is_kept_and_its_list_can_be_used_again(tmp_path):
 
 def test_a_metric_of_labels_is_watched_where_there_are_labels(tmp_path):
     words = ["run", *SMALL, "target=onnxruntime", "target.precision=int8", "dataset.count=4"]
-    said = faceport(*words, "target.accuracy_budget=1", "record=labels/record.json", folder=tmp_path)
-    assert "accuracy_budget=1 on 4 of the run's pictures with no node in float" in " ".join(said.split())
+    said = " ".join(
+        faceport(*words, "target.accuracy_budget=1", "record=labels/record.json", folder=tmp_path).split()
+    )
     budget = record_of(tmp_path / "labels")["budget"]
+    assert "int8 stays within accuracy_budget=1 on 4 of the run's pictures, widerface_ap." in said
+    assert f"(in fp32 {budget['float']['widerface_ap.easy']:.4g})" in said and "with no node in float" in said
     assert budget["excluded"] == [] and budget["within"]
     assert set(budget["float"]) == {f"widerface_ap.{level}" for level in ("easy", "medium", "hard")}
