@@ -150,7 +150,7 @@ def test_a_decision_names_winner_margin_and_what_stood_against_the_others(tmp_pa
         record(0.70, 5, target="openvino"),
         record(0.75, 9, target="mnn"),
         record(0.99, 1, target="torch", status="incomplete", reason="3 pictures are missing"),
-        record(0.99, 1, target="ncnn", notes=["weights of net are random: its accuracy means nothing"]),
+        record(0.99, 1, target="ncnn", weights={"net": {"random": True}}),
     )
     targets = [run.record.config["target"]["name"] for run in runs]
     decision = decide(runs, most="latency.p50_ms=20", least="hard=0.72")

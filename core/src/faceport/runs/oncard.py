@@ -23,8 +23,7 @@ def published_notes(record: Record) -> list[str]:
     """Write a sentence for each protocol of the card that a run followed, in all or in part."""
     model = record.config.get("model") or {}
     choice = installed().get("model", str(model.get(NAME)))
-    drawn = any(weights.get("random") for weights in record.weights.values())
-    if choice is None or drawn or not record.metrics:
+    if choice is None or record.untrained or not record.metrics:
         return []
     entries = (entry for entry in choice.card.get("accuracy") or () if {"match", "numbers"} <= {*entry})
     return [note for entry in entries if (note := _note(record, entry, choice.card))]
