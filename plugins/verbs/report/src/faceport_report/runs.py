@@ -76,7 +76,9 @@ class Runs(Verb):
         if signs:
             said = [text for sign, text in LEGEND.items() if sign in signs]
             say(out, "; ".join([*said, "↑ higher, ↓ lower is better"]))
-        hidden = [f"{one.above} {one.title}".strip() for at, one in enumerate(outcome.columns) if at not in kept]
+        hidden = [
+            f"{one.above} {one.title}".strip() for at, one in enumerate(outcome.columns) if at not in kept
+        ]
         if hidden:
             say(out, f"not shown for want of room: {', '.join(hidden)} (columns=[METRIC.NUMBER,...] chooses)")
         if not outcome.runs:
