@@ -34,10 +34,10 @@ def _note(record: Record, entry: Mapping[str, Any], card: Mapping[str, Any]) -> 
     match = {str(key): value for key, value in entry["match"].items()}
     if any(str(option(record.config, key)) != str(match[key]) for key in PROTOCOL if key in match):
         return ""
-    told = [(key, printed(text, f"card.accuracy: {key}")) for key, text in entry["numbers"].items()]
+    numbers = [(key, printed(text, f"card.accuracy: {key}")) for key, text in entry["numbers"].items()]
     pairs = [
         f"{key} {one.text} (here {_alike(own, one)})"
-        for key, one in told
+        for key, one in numbers
         if (own := _own(record, str(key))) is not None
     ]
     if not pairs:

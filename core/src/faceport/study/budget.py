@@ -101,12 +101,12 @@ def _held_against(outcome: Outcome) -> str:
     """Name each number beside that of float, the one that moved most first."""
     pairs = [(name, outcome.mixed.get(name, math.nan), value) for name, value in outcome.baseline.items()]
     pairs.sort(key=lambda pair: abs(pair[1] - pair[2]), reverse=True)
-    told = [
+    numbers = [
         f"{name} {own:.4g} (in {outcome.target.soundest} {value:.4g})"
         for name, own, value in pairs[:MOST_TOLD]
     ]
     more = f" and {len(pairs) - MOST_TOLD} that moved less" if len(pairs) > MOST_TOLD else ""
-    return ", ".join(told) + more
+    return ", ".join(numbers) + more
 
 
 def search(

@@ -99,9 +99,9 @@ def _short(keys: Sequence[str]) -> list[str]:
 
 
 def _title(metric: str, name: str) -> str:
-    said = meaning(metric, name)
-    unit = f" {said.unit}" if said.unit and not name.endswith(f"_{said.unit.lower()}") else ""
-    return f"{name.replace('_', ' ')}{unit}{ARROWS[said.better]}"
+    sense = meaning(metric, name)
+    unit = f" {sense.unit}" if sense.unit and not name.endswith(f"_{sense.unit.lower()}") else ""
+    return f"{name.replace('_', ' ')}{unit}{ARROWS[sense.better]}"
 
 
 def _numbers(records: Sequence[Record], metric: str, name: str) -> list[Cell]:
