@@ -18,7 +18,7 @@ from tests.imports import Import, imports, imports_of, modules, packages, reache
 # The rooms of the core, floor by floor: a room imports what lies on lower floors, never another room of its
 # own floor, and nobody imports the kit. The two lowest floors are what lies flat at the top: one room each.
 FLOORS = (
-    ("errors escapes types files places progress",),
+    ("bounds errors escapes types files places progress",),
     ("api hooks verb",),
     ("ops", "nets", "graph", "targets", "data", "engine", "plugins"),
     ("networks", "catalogue"),
@@ -80,7 +80,7 @@ TOP = [*NETS]
 # What a plugin may know of the core. Never: how a run is composed, driven, shown.
 FOR_PLUGINS = [
     "faceport",
-    *(f"faceport.{name}" for name in ("api", "errors", "hooks", "types", "verb")),
+    *(f"faceport.{name}" for name in ("api", "bounds", "errors", "hooks", "types", "verb")),
     *(f"faceport.{name}.*" for name in ("ops", "nets", "graph", "targets", "data")),
     *(
         f"faceport.{name}"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from faceport.bounds import within_bounds
 from faceport.errors import ConfigError
 
 T = TypeVar("T")
@@ -19,6 +20,10 @@ class UnsetOptionError(ConfigError):
 
 def checked(schema: type[T], values: Mapping[str, Any]) -> T:
     """Make an instance of a dataclass from plain values, converting what converts and refusing the rest."""
+    return within_bounds(_made(schema, values))
+
+
+def _made(schema: type[T], values: Mapping[str, Any]) -> T:
     unset = [key for key, value in values.items() if isinstance(value, str) and value == UNSET]
     if unset:
         raise UnsetOptionError(f"option '{unset[0]}' must be given.")
