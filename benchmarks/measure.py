@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+STEADY = 1.5  # most that the upper quartile may be over the lower one
+
 
 @dataclass(frozen=True)
 class Ratio:
@@ -56,6 +58,9 @@ def claim(what: str, anchor: str, found: Ratio, goal: float | None = None, note:
     """Print how often as fast as its anchor something is, and keep it for the table of claims."""
     aim = "" if goal is None else f", aim {goal:g}"
     print(f"{what:48s} {found} times {anchor}{aim}{', ' + note if note else ''}")
+    if found.high > STEADY * found.low:
+        print("  not steady enough to be claimed: another program took what it wanted; run it once more")
+        return
     file = os.environ.get("FACEPORT_BENCH")
     if file:
         row = {"what": what, "anchor": anchor, **asdict(found), "goal": goal, "note": note}

@@ -1,9 +1,9 @@
 """MTCNN through faceport's engine against the published way to run it: torch eager, one picture at a time.
 
-The baseline resizes each size of the picture and each candidate with torch, as facenet-pytorch does; selection
-is faceport's own, which is the faster one (compiled, where faceport-kernels is installed). Candidates take
-turns with all frames, with the same number of threads each, and all must find the same faces before ratios are
-printed.
+The baseline resizes each size of the picture and each candidate with torch, as facenet-pytorch does;
+selection is faceport's own, which is the faster one (compiled, where faceport-kernels is installed).
+Candidates take turns with all frames, with the same number of threads each, and all must find the same faces
+before ratios are printed.
 
     python benchmarks/mtcnn.py [VIDEO] [--frames 6] [--repeats 5] [--weights FOLDER] [--threads 1,2]
 

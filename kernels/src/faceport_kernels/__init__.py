@@ -24,9 +24,7 @@ def means(
     return out
 
 
-def kept(
-    boxes: NDArray[np.float32], threshold: float, inclusive: bool, smaller: bool
-) -> NDArray[np.bool_]:
+def kept(boxes: NDArray[np.float32], threshold: float, inclusive: bool, smaller: bool) -> NDArray[np.bool_]:
     """Mark the boxes, (5, n) x1, y1, x2, y2, area and best first, that no kept one before them suppresses."""
     assert boxes.dtype == np.float32
     marks = np.empty(boxes.shape[1], np.bool_)

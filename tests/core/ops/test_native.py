@@ -57,7 +57,13 @@ def test_means(twins, seed):
     rng = np.random.default_rng(seed)
     height, width = rng.integers(1, 400, 2).tolist()
     table = AreaTable(rng.integers(0, 256, (height, width, 3), np.uint8))
-    for size in ((1, 1), (12, 17), (height, width), (height + 3, 2 * width), (height // 3 + 1, width // 2 + 1)):
+    for size in (
+        (1, 1),
+        (12, 17),
+        (height, width),
+        (height + 3, 2 * width),
+        (height // 3 + 1, width // 2 + 1),
+    ):
         assert same_bits(*twins(lambda size=size: table.resize(*size)))
     low = rng.integers(0, (width, height), (200, 2))
     high = rng.integers(low + 1, (width + 1, height + 1))

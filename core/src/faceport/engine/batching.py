@@ -27,7 +27,6 @@ class Pending:
     call: Call
     sample: Any  # whose call it is
     slot: int  # among the calls of its step
-    size: int
     taken: int = 0  # rows that were handed to batches
     missing: int = 0  # rows whose outputs have not arrived
     pieces: list[tuple[int, Tensors]] = field(default_factory=list)
@@ -95,7 +94,7 @@ class Queue:
     def put(self, call: Call, sample: Any, slot: int = 0) -> None:
         """Add a call; those of one sample come one after the other."""
         self.samples += not self._waiting or self._waiting[-1].sample is not sample
-        self._waiting.append(Pending(call, sample, slot, call.size, missing=call.size))
+        self._waiting.append(Pending(call, sample, slot, missing=call.size))
         self.size += call.size
 
     def take(self, samples: int) -> Batch:
@@ -104,12 +103,12 @@ class Queue:
         most = max(samples, ROWS)
         while most and samples and self._waiting:
             first = self._waiting[0]
-            stop = min(first.size, first.taken + most)
+            stop = min(first.call.size, first.taken + most)
             batch.append(Rows(first, first.taken, stop))
             most -= stop - first.taken
             self.size -= stop - first.taken
             first.taken = stop
-            if stop == first.size:
+            if stop == first.call.size:
                 self._waiting.popleft()
                 done = not self._waiting or self._waiting[0].sample is not first.sample
                 self.samples -= done

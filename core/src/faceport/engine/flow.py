@@ -194,24 +194,22 @@ class Flow(ABC):
 
     def _take_batches(self, whole: bool) -> list[Batch]:
         """Take batches of one network that has a free stream: full ones, or the fullest there is."""
-        best: tuple[int, Key] | None = None
+        best: Key | None = None
         for key, queue in self.queues.items():
             session = self.sessions[key[0]]
             enough = self.batch_size * session.window if whole else 1
             ready = queue.samples >= enough or queue.size >= max(enough, ROWS * session.window)
-            free = self.running[key[0]] < session.streams
-            if free and ready and (best is None or queue.size > best[0]):
-                best = (queue.size, key)
+            if ready and self.running[key[0]] < session.streams:
+                best = key if best is None or queue.size > self.queues[best].size else best
         if best is None:
             return []
-        key = best[1]
-        queue = self.queues[key]
+        queue, network = self.queues[best], best[0]
         batches: list[Batch] = []
-        while queue.size and len(batches) < self.sessions[key[0]].window:
+        while queue.size and len(batches) < self.sessions[network].window:
             batches.append(queue.take(self.batch_size))
         if not queue.size:
-            del self.queues[key]
-        self.running[key[0]] += 1
+            del self.queues[best]
+        self.running[network] += 1
         return batches
 
     def _run(self, batches: list[Batch]) -> Task | None:
