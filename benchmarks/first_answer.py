@@ -18,11 +18,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from measure import claim, in_turns, ratio
+
 import faceport
 from faceport.artifacts.builder import Builder
 from faceport.data.pictures import write_picture
 from faceport_facenet.mtcnn import OFFICIAL
-from measure import claim, in_turns, ratio
 
 PLAIN = """
 import sys
@@ -74,7 +75,13 @@ def main() -> None:
         if not options.photo:
             [sample] = faceport.create("dataset", "synthetic", count=1, size=[720, 960], faces=[4, 4])
             write_picture(photo, sample.image)
-        words = ["predict", str(photo), "model=mtcnn", f"model.weights={options.weights}", f"out={folder}/out"]
+        words = [
+            "predict",
+            str(photo),
+            "model=mtcnn",
+            f"model.weights={options.weights}",
+            f"out={folder}/out",
+        ]
         candidates = {
             "plain": partial(run, [sys.executable, "-c", PLAIN, str(photo), f"{folder}/plain.png", *files]),
             "faceport": partial(run, [sys.executable, "-m", "faceport", *words, "overwrite=true"]),

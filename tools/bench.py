@@ -2,7 +2,7 @@
 
     python tools/bench.py [NAME ...]
 
-A claim of a benchmark that was not run stays as it is. Nothing fails where a claim misses its aim: it is shown.
+A claim of a benchmark that was not run stays as it is. One that misses its aim is shown; nothing fails.
 """
 
 from __future__ import annotations

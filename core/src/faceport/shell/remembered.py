@@ -2,7 +2,8 @@
 
 Composing takes half a second, most of it the import of Hydra; a first answer should not wait for that. What
 is kept lies in the cache folder, under a hash of all that it was made of. Nothing is kept that depends on
-anything else (${oc.env:HOME}), tells something else (experiments) or might be secret (passwords in addresses).
+anything else (${oc.env:HOME}), tells something else (experiments) or might be secret (a password in an
+address).
 """
 
 from __future__ import annotations
@@ -40,9 +41,7 @@ def recall(offered: Offers, words: Sequence[str], folder: Path | None) -> dict[s
     return None
 
 
-def remember(
-    offered: Offers, words: Sequence[str], folder: Path | None, config: dict[str, Any]
-) -> None:
+def remember(offered: Offers, words: Sequence[str], folder: Path | None, config: dict[str, Any]) -> None:
     """Keep what words were composed to, for the next time; a full disk is no reason to fail."""
     from faceport.networks.sources.addresses import redacted
 
@@ -92,7 +91,8 @@ def _own_files(folders: Iterable[Path]) -> Iterator[Path]:
 
 def _refers(folder: Path | None) -> bool:
     """Tell whether options of any plugin's, or files of a user's, refer to what only Hydra resolves."""
-    choices = (choice for plugin in installed().plugins for choice in plugin.choices)
+    sound = (plugin for plugin in installed().plugins if not plugin.faults)
+    choices = (choice for plugin in sound for choice in plugin.choices)
     texts = (json.dumps(choice.options, default=str) for choice in choices)
     own = (path.read_text("utf-8", "replace") for path in _own_files(places(folder, ())))
     return any(REFERENCE in text for text in (*texts, *own))
