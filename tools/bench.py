@@ -64,7 +64,7 @@ def written(page: str, benchmark: str, rows: list[str]) -> str:
     before, _, rest = page.partition(START)
     table, _, after = rest.partition(END)
     kept = [line for line in table.splitlines() if line.startswith("| ") and f"| `{benchmark}` |" not in line]
-    lines = [line for line in kept if not line.startswith(f"| {HEAD[0]} ")]
+    lines = [line for line in kept if not line.startswith((f"| {HEAD[0]} ", "| --- "))]
     head = [f"| {' | '.join(HEAD)} |", "|" + " --- |" * len(HEAD)]
     body = sorted([*lines, *rows], key=lambda line: line.split(" | ")[5])
     return f"{before}{START}\n" + "\n".join([*head, *body]) + f"\n{END}{after}"
