@@ -20,7 +20,8 @@ def means(
     assert sums.dtype == np.int32
     out = np.empty((len(regions), 3, height, width), np.float32)
     places = np.ascontiguousarray(regions, np.int64)
-    average(np.ascontiguousarray(sums), *sums.shape[1:], places, height, width, out)
+    _, rows, columns = sums.shape
+    average(np.ascontiguousarray(sums), rows, columns, places, height, width, out)
     return out
 
 

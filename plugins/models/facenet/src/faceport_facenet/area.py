@@ -32,7 +32,8 @@ class AreaTable:
         """Resize the whole picture: (1, 3, height, width)."""
         if native.kernels and self.sums.dtype == np.int32:
             whole = np.array([[0, 0, self.width, self.height]])
-            return native.kernels.means(self.sums, whole, height, width)
+            resized: Floats = native.kernels.means(self.sums, whole, height, width)
+            return resized
         top, bottom = _edges(np.zeros(1, np.intp), np.full(1, self.height), height)
         left, right = _edges(np.zeros(1, np.intp), np.full(1, self.width), width)
         rows = np.take(self.sums, bottom[0], axis=1)
@@ -44,7 +45,8 @@ class AreaTable:
     def crops(self, regions: Ints, size: int) -> Floats:
         """Cut out regions (n, 4), x1, y1, x2, y2 inside the picture, and resize: (n, 3, size, size)."""
         if native.kernels and self.sums.dtype == np.int32:
-            return native.kernels.means(self.sums, regions, size, size)
+            cut: Floats = native.kernels.means(self.sums, regions, size, size)
+            return cut
         top, bottom = _edges(regions[:, 1], regions[:, 3], size)
         left, right = _edges(regions[:, 0], regions[:, 2], size)
         flat, stride = self.sums.reshape(3, -1), self.width + 1
