@@ -146,7 +146,8 @@ def main() -> None:
         candidates = {name: partial(engine.run, frames) for name, engine in engines.items()}
         seconds = in_turns({"eager": partial(eager.run, frames), **candidates}, options.repeats)
         for name in engines:
-            what = f"MTCNN 720p, {name}, {threads} thread{'s' if threads > 1 else ''}"
+            shown = "video" if options.video else "drawn"
+            what = f"MTCNN 720p {shown}, {name}, {threads} thread{'s' if threads > 1 else ''}"
             aim = AIMS.get(name, {}).get(threads)
             claim(what, "facenet-pytorch's way", ratio(seconds["eager"], seconds[name]), aim)
 
