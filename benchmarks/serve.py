@@ -1,14 +1,14 @@
 """The service under load from another process of this machine, against the engine of `faceport run`.
 
-Three questions. How much of the engine's speed is left behind HTTP: the same pictures, model, target and threads,
-in blocks that alternate. How long requests take at 70 % of that, where they come by chance (Poisson) and wait
-for nobody, against a queue without any cost of its own that gets the same arrivals. What becomes of three times
-as many as there is room for: those refused are told so at once (429), those accepted wait no longer than the queue
-is long. Meanwhile the worker's memory is watched. Only ratios are printed.
+Three questions. How much of the engine's speed is left behind HTTP: the same pictures, model, target and
+threads, in blocks that alternate. How long requests take at 70 % of that, where they come by chance (Poisson)
+and wait for nobody, against a queue without any cost of its own that gets the same arrivals. What becomes of
+three times as many as there is room for: those refused are told so at once (429), those accepted wait no
+longer than the queue is long. Meanwhile the worker's memory is watched. Only ratios are printed.
 
     python benchmarks/serve.py [--seconds 20] [--size 640] [--target onnxruntime] [--blocks 5]
 
-The loads take about the given seconds, all together; 300 is the run that CHANGELOG speaks of.
+The loads take about the given seconds, all together; docs/serve.md has the numbers of --seconds 300.
 """
 
 from __future__ import annotations
@@ -155,7 +155,8 @@ def saturation(
             sending.append(told["cpu"])
         ratios.append(speeds[-1] / alone)
         spent.append((taken / own, sending[-1] / own))
-    print(f"service / engine of run: {statistics.median(ratios):.3f}, from {min(ratios):.3f} to {max(ratios):.3f}")
+    spread = f"from {min(ratios):.3f} to {max(ratios):.3f}"
+    print(f"service / engine of run: {statistics.median(ratios):.3f}, {spread}")
     more, by_load = (statistics.median(values) for values in zip(*spent, strict=True))
     print(f"  CPU time of the worker / of run {more:.3f}; of the process that sends {by_load:.3f}")
     return statistics.median(speeds)
@@ -180,7 +181,9 @@ def tell(name: str, answers: Answers, capacity: float, seconds: float) -> None:
     bound = QUEUE / capacity  # seconds that a full queue takes
     print(f"{name}: {len(answers)} requests, {len(refused) / len(answers):.0%} refused (429), {lost} lost")
     print(f"  answers / capacity {len(good) / seconds / capacity:.2f}")
-    print(f"  p50 and p99 / full queue {percentile(good, 0.5) / bound:.2f} {percentile(good, 0.99) / bound:.2f}")
+    print(
+        f"  p50 and p99 / full queue {percentile(good, 0.5) / bound:.2f} {percentile(good, 0.99) / bound:.2f}"
+    )
     if refused:
         print(f"  refusals: p50 and p99 / full queue {percentile(refused, 0.5) / bound:.3f} ", end="")
         print(f"{percentile(refused, 0.99) / bound:.3f}")
@@ -228,7 +231,7 @@ def main() -> None:
                 ratio = percentile([latency for *_, latency in answers], share) / percentile(queue, share)
                 print(f"  p{100 * share:.0f} / queue without cost, same arrivals {ratio:.2f}")
             seconds = 0.2 * options.seconds
-            answers, more = beside(load, worker, rate=3 * capacity, seconds=seconds, seed=1)
+            answers, _ = beside(load, worker, rate=3 * capacity, seconds=seconds, seed=1)
             tell("at three times as many", answers, capacity, seconds)
             print(f"memory of the worker, from beginning to end: {resident(worker) / before:.3f}")
             half = len(memory) // 2

@@ -16,7 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-Answer = tuple[float, int, float]  # when it was due, status (0: the connection broke), seconds until it was whole
+Answer = tuple[
+    float, int, float
+]  # when it was due, status (0: the connection broke), seconds until it was whole
 
 
 class Connection(asyncio.Protocol):
@@ -77,8 +79,9 @@ class Sender:
         address = job["address"].removeprefix("http://")
         self._host, self._port = address.rsplit(":", 1)
         self._idle: list[Connection] = []
+        head = f"POST /v1/faces HTTP/1.1\r\nHost: {address}\r\n"
         self._requests = [
-            f"POST /v1/faces HTTP/1.1\r\nHost: {address}\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data
+            f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data
             for data in (Path(path).read_bytes() for path in job["pictures"])
         ]
         self.answers: list[Answer] = []
@@ -130,7 +133,11 @@ async def main() -> None:
         else:
             await sender.closed(job["connections"], job["count"])
         answers = [(due - begun, status, seconds) for due, status, seconds in sender.answers]
-        told = {"seconds": time.perf_counter() - begun, "cpu": time.process_time() - spent, "answers": answers}
+        told = {
+            "seconds": time.perf_counter() - begun,
+            "cpu": time.process_time() - spent,
+            "answers": answers,
+        }
         print(json.dumps(told), flush=True)
 
 

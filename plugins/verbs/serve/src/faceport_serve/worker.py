@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -74,7 +75,7 @@ def serve(
         )
         settings = uvicorn.Config(
             app,
-            http=patient(options.seconds),
+            http=patient(options.seconds, options.limits.bytes),
             ws="websockets-sansio",
             ws_max_size=options.limits.bytes,
             h11_max_incomplete_event_size=HEAD_BYTES,
@@ -89,6 +90,8 @@ def serve(
             signal.signal(number, _noted)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=_mortal)
+        gc.collect()
+        gc.freeze()  # models and libraries stay: they are not looked through while pictures are
         _Server(settings, ready).run(sockets=[listener])
     finally:
         catalogue.close()
