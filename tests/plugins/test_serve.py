@@ -241,6 +241,25 @@ def test_a_gallery_is_kept_and_keeps_spaces_apart(tmp_path):
     again.close()
 
 
+def test_a_gallery_that_is_searched_meanwhile_knows_who_comes_and_goes(tmp_path):
+    rows = np.random.default_rng(1).standard_normal((200, 4)).astype(np.float32)
+    kept, fresh = Gallery(tmp_path / "a.db"), Gallery(tmp_path / "b.db")
+    gone = {3, 77, 78, 150, 200}
+    assert kept.search("a", rows[:1], 3) == [[]]
+    for at, row in enumerate(rows):
+        number = kept.enrol(str(at), "a", row)
+        assert fresh.enrol(str(at), "a", row) == number
+        assert kept.search("a", row[None], 1)[0][0].id == number, "found at once"
+        if number in gone:
+            assert kept.delete(number) and not kept.delete(number) and fresh.delete(number)
+            assert number not in [match.id for match in kept.search("a", row[None], 300)[0]]
+    asked = np.random.default_rng(2).standard_normal((9, 4)).astype(np.float32)
+    for ours, theirs in zip(kept.search("a", asked, 300), fresh.search("a", asked, 300), strict=True):
+        assert [match.name for match in ours] == [match.name for match in theirs]
+        assert len(ours) == len(rows) - len(gone)
+    kept.close(), fresh.close()
+
+
 def test_a_gallery_takes_no_file_of_others(tmp_path):
     import sqlite3
 

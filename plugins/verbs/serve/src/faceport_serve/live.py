@@ -14,10 +14,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from faceport.errors import FaceportError
 from faceport.ops.boxes import iou
-from faceport.ops.tracks import best_pairs
+from faceport.ops.tracks import Tracker, best_pairs
 from faceport.types import Faces
 from faceport_serve.answers import Wish, content, dumps, sure
 from faceport_serve.catalogue import Catalogue
+from faceport_serve.faces import tracked
 from faceport_serve.frames import Format, read_format, read_frame
 from faceport_serve.guard import is_token
 from faceport_serve.limits import Limits
@@ -34,6 +35,7 @@ class _Camera:
     """What is known of one connection."""
 
     names: list[str | None] = field(default_factory=lambda: [None])
+    trackers: list[Tracker] = field(default_factory=lambda: [Tracker()])  # one for each model
     threshold: float = 0.5
     format: Format = field(default_factory=Format)
     number: int = -1  # of the newest frame
@@ -95,6 +97,8 @@ class Live:
             raise HTTPException(400, "threshold must be a number from 0 to 1")
         if "format" in told:
             camera.format = read_format(told, self._limits)
+        if names != camera.names:
+            camera.trackers = [Tracker() for _ in names]
         camera.names, camera.threshold = names, float(threshold)
 
     async def _receive(self, socket: WebSocket, camera: _Camera) -> None:
@@ -140,14 +144,15 @@ class Live:
         picture = read_frame(data, camera.format, self._limits)
         sides: list[Served] = [self._catalogue.get(name) for name in camera.names]
         answers, found = [], []
-        for served in sides:  # one after the other, so that neither costs the other time
+        # One after the other, so that neither costs the other time.
+        for served, tracker in zip(sides, camera.trackers, strict=True):
             ticket = served.look(picture)
             try:
                 async with asyncio.timeout(self._limits.seconds):
                     prediction = await asyncio.wrap_future(ticket.future)
             finally:
                 ticket.future.cancel()
-            faces = sure(prediction, camera.threshold, self._limits.faces)
+            faces = tracked(tracker, sure(prediction, camera.threshold, self._limits.faces))
             found.append(faces)
             answers.append(
                 {"model": served.name, **content(faces, Wish().fields), "milliseconds": ticket.stages}

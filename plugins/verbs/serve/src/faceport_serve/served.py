@@ -100,8 +100,10 @@ class _Timings(Watch):
         if not spent:
             return {}
         whole, service = spent.pop(IN_ENGINE), spent.pop(SERVICE)
-        networks = service - sum(spent.values())
-        return {**spent, "networks": networks, "waiting": max(0.0, whole - service)}
+        own = sum(spent.values())
+        # Networks that ran side by side, for several faces of one picture, count once.
+        networks = max(0.0, min(service, whole) - own)
+        return {**spent, "networks": networks, "waiting": max(0.0, whole - own - networks)}
 
 
 class Served:
