@@ -9,7 +9,9 @@ import pytest
 
 from faceport.data.pictures import decode, encode
 from faceport.data.videos import VideoWriter
+from faceport.engine.timing import IN_ENGINE, SERVICE
 from faceport.errors import ConfigError, FaceportError
+from faceport.shell.compose import compose_config
 from faceport.types import Faces, Prediction
 from tests.plans import act
 
@@ -25,7 +27,7 @@ from faceport_serve.catalogue import Catalogue
 from faceport_serve.gallery import FullError, Gallery
 from faceport_serve.limits import Limits, Rates
 from faceport_serve.options import ServeOptions, offers_of
-from faceport_serve.served import Offer, Ticket
+from faceport_serve.served import Offer, Ticket, Timings
 
 JPEG = encode(np.full((40, 60, 3), 90, np.uint8))
 OFFERS = [Offer(name, {"model": {"name": "toy"}, "target": {"name": name}}) for name in ("one", "two", "bad")]
@@ -374,6 +376,23 @@ def test_offers_are_what_the_command_line_says():
     assert names == ["m-onnxruntime-fp32", "m-openvino-int8", "small"]
     assert offers_of(config, options)[1].config["model"]["weights"] == "w"
     assert offers_of(config, options)[2].config["model"] == {"name": "s", "size": 3}
+    words = ["model=retinaface_mobilenet", "models={small: model=s, other: 'model=s model.size=3'}"]
+    told = compose_config("serve", words)
+    assert told["models"] == {"small": "model=s", "other": "model=s model.size=3"}
     for wrong in ("weights=x", "model.size=3", "target=torch", "path"):
         with pytest.raises(ConfigError, match="models.x"):
             offers_of(config, ServeOptions(models={"x": wrong}))
+
+
+def test_times_of_stages_add_up_to_the_time_in_the_engine():
+    timings = Timings()
+    own = [("decode", 0.01), ("preprocess", 0.02), ("postprocess", 0.01)]
+    for service, whole, networks, waiting in (
+        (0.1, 0.13, 60, 30),
+        (0.5, 0.3, 260, 0),
+    ):  # one by one, side by side
+        timings.sample("x", [*own, (SERVICE, service), (IN_ENGINE, whole)])
+        found = timings.take("x")
+        assert found["networks"] == pytest.approx(networks) and found["waiting"] == pytest.approx(waiting)
+        assert sum(found.values()) == pytest.approx(1e3 * whole)
+    assert timings.take("x") == {}

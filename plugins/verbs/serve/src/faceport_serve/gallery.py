@@ -35,7 +35,7 @@ class Match:
     similarity: float  # cosine
 
 
-class _Matrix:
+class Matrix:
     """The faces of one space, in the order of their numbers; who searches holds views, which never change."""
 
     def __init__(self, ids: NDArray[np.int64], names: list[str], rows: NDArray[np.float32]) -> None:
@@ -76,7 +76,7 @@ class Gallery:
     def __init__(self, path: Path | None = None, most: int = 100_000) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._matrices: dict[str, _Matrix] = {}
+        self._matrices: dict[str, Matrix] = {}
         try:
             self._base = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
             (mark,) = self._base.execute("pragma application_id").fetchone()
@@ -149,14 +149,19 @@ class Gallery:
             found.append([Match(int(ids[at]), names[at], float(row[at])) for at in best])
         return found
 
-    def _read(self, space: str) -> _Matrix | None:
+    def hold(self, space: str, matrix: Matrix) -> None:
+        """Search the faces of a space in these, instead of reading them when they are first asked for."""
+        with self._lock:
+            self._matrices[space] = matrix
+
+    def _read(self, space: str) -> Matrix | None:
         rows = self._base.execute(
             "select id, name, embedding from faces where space = ? order by id", (space,)
         ).fetchall()
         if not rows:
             return None
         values = np.stack([np.frombuffer(blob, "<f4") for _, _, blob in rows])
-        return _Matrix(np.array([one for one, _, _ in rows]), [name for _, name, _ in rows], _unit(values))
+        return Matrix(np.array([one for one, _, _ in rows]), [name for _, name, _ in rows], _unit(values))
 
     def close(self) -> None:
         """Close the file."""

@@ -82,7 +82,7 @@ class Ticket:
     stages: dict[str, float] = field(default_factory=dict)  # milliseconds, once it is done
 
 
-class _Timings(Watch):
+class Timings(Watch):
     """Keep the stages of samples until somebody fetches them."""
 
     def __init__(self) -> None:
@@ -114,7 +114,7 @@ class Served:
         self.plan = make_plan(offer.config, options)
         require_independent(self.plan)
         self.built = self.plan.build()
-        self._timings = _Timings()
+        self._timings = Timings()
         self._engine = Engine(
             Door(self.plan.model), self.built.sessions, self.plan.settings, [self._timings, *watches]
         )

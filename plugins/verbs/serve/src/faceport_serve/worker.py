@@ -82,7 +82,7 @@ def serve(
             limit_concurrency=options.connections,
             timeout_keep_alive=KEEP_ALIVE,
             access_log=False,
-            log_level="warning",
+            log_level="error",  # what clients do wrong is in our own lines: nobody may fill a log with more
             server_header=False,
             proxy_headers=False,
         )
