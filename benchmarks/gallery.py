@@ -1,10 +1,10 @@
 """Exact search of the gallery, at ten thousand, a hundred thousand and a million faces.
 
 Exact search is a matrix product, by one thread as in the service. Its time is printed against that of what
-comes before it, one face through faceapi_recognition (random weights, one thread). With --graph, where usearch
-is installed, its graph (HNSW) is measured, too: time of a search against the exact one's, how many of the true
-best ten it finds, how many exact searches its building takes. Embeddings are drawn around people, as those of
-faces lie: five of each, and asked for is a sixth. Only ratios are printed.
+comes before it, one face through faceapi_recognition (random weights, one thread). With --graph, where
+usearch is installed, its graph (HNSW) is measured, too: time of a search against the exact one's, how many of
+the true best ten it finds, how many exact searches its building takes. Embeddings are drawn around people, as
+those of faces lie: five of each, and asked for is a sixth. Only ratios are printed.
 
     python benchmarks/gallery.py [--faces 10000 100000] [--numbers 128] [--graph]
 """

@@ -126,6 +126,12 @@ def ideal(due: Sequence[float], servers: int, service: float) -> list[float]:
     return latencies
 
 
+def now(load: Load, block: int) -> float:
+    """Find how many pictures a second the service takes on this machine as it is now."""
+    load.start(connections=QUEUE, count=block)
+    return float(block / load.end()["seconds"])
+
+
 def saturation(
     load: Load,
     worker: int,
@@ -135,9 +141,9 @@ def saturation(
     blocks: int,
     block: int,
     folder: Path,
-) -> float:
-    """Compare throughputs, block by block; give pictures a second of the service."""
-    ratios, speeds, sending, spent = [], [], [], []
+) -> None:
+    """Compare throughputs and CPU times, block by block."""
+    ratios, spent = [], []
     for number in range(blocks):
         for turn in (0, 1) if number % 2 else (1, 0):
             if turn:
@@ -151,15 +157,12 @@ def saturation(
             taken = cpu(worker) - before
             refused = sum(status != 200 for _, status, _ in told["answers"])
             assert not refused, f"{refused} requests were not answered"
-            speeds.append(block / told["seconds"])
-            sending.append(told["cpu"])
-        ratios.append(speeds[-1] / alone)
-        spent.append((taken / own, sending[-1] / own))
+        ratios.append(block / told["seconds"] / alone)
+        spent.append((taken / own, told["cpu"] / own))
     spread = f"from {min(ratios):.3f} to {max(ratios):.3f}"
     print(f"service / engine of run: {statistics.median(ratios):.3f}, {spread}")
     more, by_load = (statistics.median(values) for values in zip(*spent, strict=True))
     print(f"  CPU time of the worker / of run {more:.3f}; of the process that sends {by_load:.3f}")
-    return statistics.median(speeds)
 
 
 def beside(load: Load, worker: int, **job: Any) -> tuple[Answers, list[float]]:
@@ -221,7 +224,8 @@ def main() -> None:
             load.end()
             block = max(50, int(0.4 * options.seconds * speed / options.blocks / 2))
             before = resident(worker)
-            capacity = saturation(load, worker, plan, sessions, pictures, options.blocks, block, folder)
+            saturation(load, worker, plan, sessions, pictures, options.blocks, block, folder)
+            capacity = now(load, block)
             seconds = 0.4 * options.seconds
             answers, memory = beside(load, worker, rate=0.7 * capacity, seconds=seconds, seed=0)
             tell("at 70 %", answers, capacity, seconds)
@@ -230,6 +234,7 @@ def main() -> None:
             for share in (0.5, 0.99):
                 ratio = percentile([latency for *_, latency in answers], share) / percentile(queue, share)
                 print(f"  p{100 * share:.0f} / queue without cost, same arrivals {ratio:.2f}")
+            capacity = now(load, block)
             seconds = 0.2 * options.seconds
             answers, _ = beside(load, worker, rate=3 * capacity, seconds=seconds, seed=1)
             tell("at three times as many", answers, capacity, seconds)

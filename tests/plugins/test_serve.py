@@ -1,6 +1,8 @@
 """The service: what it answers, what it refuses, and that it stays within its bounds."""
 
 import asyncio
+import os
+import sys
 from concurrent.futures import Future
 from types import SimpleNamespace
 
@@ -27,6 +29,7 @@ from faceport_serve.catalogue import Catalogue
 from faceport_serve.gallery import FullError, Gallery
 from faceport_serve.limits import Limits, Rates
 from faceport_serve.options import ServeOptions, offers_of
+from faceport_serve.quiet import quiet_libraries
 from faceport_serve.served import Offer, Ticket, Timings
 
 JPEG = encode(np.full((40, 60, 3), 90, np.uint8))
@@ -376,7 +379,7 @@ def test_offers_are_what_the_command_line_says():
     assert names == ["m-onnxruntime-fp32", "m-openvino-int8", "small"]
     assert offers_of(config, options)[1].config["model"]["weights"] == "w"
     assert offers_of(config, options)[2].config["model"] == {"name": "s", "size": 3}
-    words = ["model=retinaface_mobilenet", "models={small: model=s, other: 'model=s model.size=3'}"]
+    words = ["model=retinaface_mobilenet", 'models={small: "model=s", other: "model=s model.size=3"}']
     told = compose_config("serve", words)
     assert told["models"] == {"small": "model=s", "other": "model=s model.size=3"}
     for wrong in ("weights=x", "model.size=3", "target=torch", "path"):
@@ -396,3 +399,11 @@ def test_times_of_stages_add_up_to_the_time_in_the_engine():
         assert found["networks"] == pytest.approx(networks) and found["waiting"] == pytest.approx(waiting)
         assert sum(found.values()) == pytest.approx(1e3 * whole)
     assert timings.take("x") == {}
+
+
+def test_libraries_print_nothing_and_python_does(capfd):
+    with quiet_libraries():
+        os.write(2, b"Corrupt JPEG data")
+        print("a sentence", file=sys.stderr)
+    os.write(2, b"afterwards")
+    assert capfd.readouterr().err == "a sentence\nafterwards"

@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from types import FrameType
 from typing import Any
 
@@ -26,6 +27,7 @@ from faceport_serve.guard import LOG
 from faceport_serve.numbers import Numbers
 from faceport_serve.options import TOKEN, ServeOptions, is_local, offers_of
 from faceport_serve.patience import HEAD_BYTES, patient
+from faceport_serve.quiet import quiet_libraries
 from faceport_serve.served import Offer, Served
 
 KEEP_ALIVE = 15  # seconds that an idle connection is kept
@@ -61,8 +63,10 @@ def serve(
 
     gallery = Gallery(expand(options.gallery) if options.gallery else None, options.gallery_size)
     catalogue = Catalogue(offers_of(config, options), build, options.loaded, changed)
+    stack = ExitStack()
     try:
         catalogue.start(loaded)
+        stack.enter_context(quiet_libraries())
         _log_to_stderr(options.log)
         app = make_app(
             catalogue,
@@ -96,6 +100,7 @@ def serve(
     finally:
         catalogue.close()
         gallery.close()
+        stack.close()
 
 
 def _noted(number: int, frame: FrameType | None) -> None:
