@@ -153,12 +153,12 @@ def saturation(
                 continue
             before = cpu(worker)
             load.start(connections=QUEUE, count=block)
-            told = load.end()
+            result = load.end()
             taken = cpu(worker) - before
-            refused = sum(status != 200 for _, status, _ in told["answers"])
+            refused = sum(status != 200 for _, status, _ in result["answers"])
             assert not refused, f"{refused} requests were not answered"
-        ratios.append(block / told["seconds"] / alone)
-        spent.append((taken / own, told["cpu"] / own))
+        ratios.append(block / result["seconds"] / alone)
+        spent.append((taken / own, result["cpu"] / own))
     spread = f"from {min(ratios):.3f} to {max(ratios):.3f}"
     print(f"service / engine of run: {statistics.median(ratios):.3f}, {spread}")
     more, by_load = (statistics.median(values) for values in zip(*spent, strict=True))

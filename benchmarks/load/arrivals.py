@@ -133,12 +133,12 @@ async def main() -> None:
         else:
             await sender.closed(job["connections"], job["count"])
         answers = [(due - begun, status, seconds) for due, status, seconds in sender.answers]
-        told = {
+        result = {
             "seconds": time.perf_counter() - begun,
             "cpu": time.process_time() - spent,
             "answers": answers,
         }
-        print(json.dumps(told), flush=True)
+        print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":

@@ -336,7 +336,7 @@ def ask(app, count, **sent):
     return asyncio.run(together())
 
 
-def test_what_there_is_no_room_for_is_told_to_come_again():
+def test_who_finds_no_room_is_asked_to_come_again():
     found = ask(make(never, seconds=0.2).app, 6)
     assert sorted(one.status_code for one in found) == [429] * 4 + [504] * 2
     assert all(int(one.headers["Retry-After"]) >= 1 for one in found if one.status_code == 429)

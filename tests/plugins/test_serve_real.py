@@ -92,7 +92,7 @@ def test_the_client_asks_for_faces_and_raises_sentences(service, photo):
         assert refused.value.status == status
 
 
-def test_the_client_comes_again_when_it_is_told_to():
+def test_the_client_comes_again_when_it_should():
     full = (429, b'{"error": "full"}')
     told = iter([full, (200, b'{"models": [{"name": "x"}]}'), full])
 

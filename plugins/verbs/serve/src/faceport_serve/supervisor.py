@@ -25,8 +25,8 @@ MOST_FAILURES = 10  # in a row, then something is wrong with this machine
 class Supervisor:
     """Start a worker, and another one whenever it dies, until a signal comes."""
 
-    def __init__(self, told: Mapping[str, Any], listener: socket.socket, address: str) -> None:
-        self._told, self._listener, self._address = told, listener, address
+    def __init__(self, job: Mapping[str, Any], listener: socket.socket, address: str) -> None:
+        self._job, self._listener, self._address = job, listener, address
         self._worker: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
         self._loaded: list[str] = []
@@ -74,16 +74,16 @@ class Supervisor:
         assert worker.stdin is not None
         ready, why = False, ""
         try:
-            worker.stdin.write(json.dumps({**self._told, "loaded": self._loaded}).encode() + b"\n")
+            worker.stdin.write(json.dumps({**self._job, "loaded": self._loaded}).encode() + b"\n")
             worker.stdin.flush()
         except BrokenPipeError:
             pass  # its end is looked at below
         with os.fdopen(reading) as report:
             for line in report:
-                said = json.loads(line)
-                ready, why = ready or "ready" in said, said.get("error", why)
-                self._loaded = said.get("loaded", self._loaded)
-                if "ready" in said:
+                message = json.loads(line)
+                ready, why = ready or "ready" in message, message.get("error", why)
+                self._loaded = message.get("loaded", self._loaded)
+                if "ready" in message:
                     self._say(f"serving at {self._address} (process {worker.pid}); Ctrl-C stops it")
                 if self._stopping.is_set():
                     worker.terminate()

@@ -128,15 +128,15 @@ class _Line(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write one line."""
         when = self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z")
-        said = record.getMessage()
-        content = json.loads(said) if record.levelno == logging.INFO else {"error": said}
+        message = record.getMessage()
+        content = json.loads(message) if record.levelno == logging.INFO else {"error": message}
         return json.dumps({"time": when, **content})
 
 
 def main() -> None:
     """Work for a supervisor: the socket is inherited, the rest comes on standard input, which stays open."""
     number, report = int(sys.argv[1]), os.fdopen(int(sys.argv[2]), "w", buffering=1)
-    told = json.loads(sys.stdin.readline())
+    job = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_supervisor, daemon=True).start()
 
     def say(**what: Any) -> None:
@@ -144,11 +144,11 @@ def main() -> None:
 
     try:
         serve(
-            told["config"],
-            checked(ServeOptions, told["options"]),
+            job["config"],
+            checked(ServeOptions, job["options"]),
             socket.socket(fileno=number),
             lambda: say(ready=True),
-            told["loaded"],
+            job["loaded"],
             lambda names: say(loaded=names),
         )
     except FaceportError as error:
