@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 
+from faceport.data.drawing import PALETTE
 from faceport.data.pictures import decode, encode
 from tests.plugins.serving import serving
 
@@ -114,15 +115,19 @@ def test_a_camera_is_watched_and_models_are_switched_meanwhile(page, tmp_path):
         " document.querySelector('#stage figcaption').innerText]"
     )
     assert label == caption
-    turquoise = """() => {
+    page.wait_for_timeout(500)  # some frames more
+    coloured = """(colours) => {
         const one = document.querySelector('#stage canvas');
         const all = one.getContext('2d').getImageData(0, 0, one.width, one.height).data;
-        let count = 0;
-        for (let at = 0; at < all.length; at += 4)
-            count += all[at] < 90 && all[at + 1] > 190 && all[at + 2] > 180;
-        return count;
+        return colours.map((colour) => {
+            let count = 0;
+            for (let at = 0; at < all.length; at += 4)
+                count += colour.every((value, place) => Math.abs(all[at + place] - value) < 12);
+            return count;
+        });
     }"""
-    assert page.evaluate(turquoise) > 100, "boxes are drawn"
+    boxes = page.evaluate(coloured, [[*PALETTE[track]] for track in range(1, 7)])
+    assert min(boxes) > 50, "six boxes, and each face has the colour of its number still"
     page.screenshot(path=tmp_path / "camera.png", full_page=True)
     page.select_option("#model", label="retinaface_mobilenet on openvino, fp32")
     says(page, "#stage figcaption", "openvino")
