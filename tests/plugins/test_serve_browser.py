@@ -156,6 +156,29 @@ def test_pictures_are_looked_at(page, photo, tmp_path):
     says(page, "#verdict", "gives no embeddings")
 
 
+def test_a_screen_reader_has_a_name_for_everything_and_the_keyboard_reaches_it(page):
+    reader = page.context.new_cdp_session(page)
+    for tab in ("look", "verify", "gallery"):
+        page.click(f"#tab-{tab}")
+        nodes = reader.send("Accessibility.getFullAXTree")["nodes"]
+        named = [
+            (node["role"]["value"], node.get("name", {}).get("value", ""))
+            for node in nodes
+            if not node["ignored"]
+            and any(
+                one["name"] == "focusable" and one["value"]["value"] for one in node.get("properties", ())
+            )
+        ]
+        assert len(named) >= 8 and all(name for _, name in named), named
+        page.focus(".skip")
+        reached = set()
+        for _ in range(len(named)):
+            reached.add(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
+            page.keyboard.press("Tab")
+        own = {"look": "camera", "verify": "first", "gallery": "searched"}[tab]
+        assert {f"tab-{tab}", "model", own} <= reached
+
+
 def test_the_description_is_a_page(page, service):
     page.goto(f"{service.address}/docs")
     page.wait_for_selector("article")
