@@ -117,6 +117,19 @@ def test_cameras_that_are_not_there_are_sentences(camera, tmp_path):
         predict("camera=7", out=tmp_path)
     with pytest.raises(ConfigError, match="camera is 'front'"):
         predict("camera=front", out=tmp_path)
+    with pytest.raises(ConfigError, match="rtsp://a/1 and camera=0: a camera has no end"):
+        predict("rtsp://a/1", "camera=0", out=tmp_path)
+
+
+@pytest.mark.parametrize("word", ["camera=7", "no.mp4"])
+def test_what_cannot_be_opened_costs_no_predictions_of_before(camera, film, tmp_path, monkeypatch, word):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "no.mp4").write_text("no video")
+    predict(str(film), "limit=3", out=tmp_path / "out")
+    before = (tmp_path / "out" / "predictions.jsonl").read_bytes()
+    with pytest.raises(FaceportError, match="cannot be opened|not a video"):
+        predict(str(film), word, out=tmp_path / "out")
+    assert before.count(b"\n") == 3 and (tmp_path / "out" / "predictions.jsonl").read_bytes() == before
 
 
 def test_a_stream_is_opened_and_no_password_is_shown(film, tmp_path):
@@ -186,7 +199,7 @@ def test_tracks_need_boxes(monkeypatch):
     monkeypatch.setattr(verb, "require_independent", lambda plan: None)
     plan = SimpleNamespace(model=SimpleNamespace(provides={"scores"}))
     with pytest.raises(ConfigError, match="tracks=true follows boxes"):
-        verb.Predict(verb.PredictOptions(tracks=True))._check(plan)
+        verb.Predict(verb.PredictOptions(tracks=True))._check(plan, [])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

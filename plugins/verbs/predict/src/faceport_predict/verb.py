@@ -83,7 +83,7 @@ class Predict(Verb):
             )
         pictures, films = find_inputs(options.inputs, options.camera)
         plan = make_plan(config, options)
-        self._check(plan)
+        self._check(plan, films)
         pictures = pictures[:: options.stride][: options.limit]
         windowed, notes = self._windowed(films)
         names = [*(name for name, _ in pictures), *(film.copy for film in films)]
@@ -94,8 +94,10 @@ class Predict(Verb):
         built = plan.build(Sample(name, partial(decode, path)) for name, path in pictures)
         try:
             looking = _Looking(Engine(plan.model, built.sessions, plan.settings), options, outputs, windowed)
+            looking.open(films)  # before anything is written over
             # Closed here, so that a film on which something fails is finished before the program ends.
             with (
+                closing(looking),
                 stoppable() as looking.stop,
                 disk_errors(out),
                 PredictionFile(predictions, fresh=True) as file,
@@ -114,8 +116,14 @@ class Predict(Verb):
         notes = (*notes, *plan.warnings(), *looking.notes)
         return Seen(out, seen, faces, seconds, file.named, notes, looking.stop.signal * looking.undone)
 
-    def _check(self, plan: Plan) -> None:
+    def _check(self, plan: Plan, films: list[Film]) -> None:
         require_independent(plan)
+        live = [film.shown for film in films if film.live]
+        if len(live) > 1:
+            raise ConfigError(
+                f"{live[0]} and {live[1]}: a camera has no end, so a command looks at one; start another for "
+                "the other, with another out="
+            )
         if self.options.tracks and "boxes" not in plan.model.provides:
             raise ConfigError(
                 "tracks=true follows boxes, which this model does not give: put a detector before it, e.g. "
@@ -158,6 +166,23 @@ class _Looking:
         self.stop = Stop()
         self.notes: list[str] = []
         self.undone = False  # something that has an end was not looked at to it
+        self._camera: Camera | None = None
+
+    def open(self, films: list[Film]) -> None:
+        """See that all films can be opened; a camera is open from now on."""
+        for film in films:
+            if isinstance(film.source, Path):
+                probe_video(film.source)
+            else:
+                self._camera = Camera(film, self._options.stride, self._over)
+
+    def _over(self) -> bool:
+        return self.stop()  # which is another one by then
+
+    def close(self) -> None:
+        """Let go of the camera."""
+        if self._camera is not None:
+            self._camera.close()
 
     def over(self, pictures: Named, films: list[Film]) -> Generator[Prediction, None, None]:
         """Yield predictions of everything in order."""
@@ -231,8 +256,8 @@ class _Looking:
         if isinstance(film.source, Path):
             frames = stack.enter_context(closing(read_video(film.source, stride, film.name)))
             return frames, probe_video(film.source).fps / stride
-        camera = stack.enter_context(closing(Camera(film, stride, self.stop)))
-        return stack.enter_context(closing(camera.frames())), camera.fps
+        assert self._camera is not None  # it was opened before
+        return stack.enter_context(closing(self._camera.frames())), self._camera.fps
 
 
 def sure(faces: Faces, threshold: float) -> Faces:
