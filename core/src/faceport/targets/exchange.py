@@ -19,7 +19,7 @@ import shlex
 import shutil
 import tempfile
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -73,6 +73,14 @@ def digest(tensors: Tensors) -> str:
         value = np.ascontiguousarray(tensors[name])
         sha.update(f"{name} {value.dtype.str} {value.shape}\n".encode())
         sha.update(value.tobytes())
+    return sha.hexdigest()
+
+
+def key_of(files: Iterable[Path], *settings: str) -> str:
+    """Hash what a network on another machine is made of, so that two of one graph have two boxes."""
+    sha = hashlib.sha256(" ".join(settings).encode())
+    for path in files:
+        sha.update(file_sha256(path).encode())
     return sha.hexdigest()
 
 
@@ -279,6 +287,7 @@ class FilesSession(Away):
         for name, path in needed.items():
             place = box.folder / name
             if not place.is_file() or file_sha256(place) != file_sha256(path):
+                place.parent.mkdir(parents=True, exist_ok=True)
                 with disk_errors(place), begun(place) as part:
                     shutil.copyfile(path, part)
                     part.replace(place)
