@@ -34,13 +34,13 @@ namespace {
 uint64_t base_of(const std::string& driver) {
 #ifdef HAS_DRIVER
   int file = open(driver.c_str(), O_RDWR);
-  if (file < 0) fail(driver + ": " + std::strerror(errno));
+  if (file < 0) fail("the driver " + driver + ": " + std::strerror(errno));
   drpai_data_t area;
-  if (ioctl(file, DRPAI_GET_DRPAI_AREA, &area) == -1) fail(driver + ": " + std::strerror(errno));
+  if (ioctl(file, DRPAI_GET_DRPAI_AREA, &area) == -1) fail("the driver " + driver + ": " + std::strerror(errno));
   close(file);
   return area.address;
 #else
-  fail(driver + ": this program was built without linux/drpai.h");
+  fail("the driver " + driver + ": this program was built without linux/drpai.h");
 #endif
 }
 
@@ -115,10 +115,7 @@ int main(int count, char** words) {
   uint64_t address = 0;
   if (!cpu && place != "-") address = base_of(driver) + std::stoull(place, nullptr, 16);
   MeraDrpRuntimeWrapper runtime;
-  if (!load(runtime, folder, cpu, address, 0)) {
-    // Release 1 says so of a network that has nothing for the accelerator, and runs it.
-    std::cout << "[INFO] nothing of the network is for the accelerator" << std::endl;
-  }
+  if (!load(runtime, folder, cpu, address, 0)) fail("the network has nothing for the accelerator");
   if (runtime.GetInputDataType(0) != InOutDataType::FLOAT32) fail("the network takes no FLOAT32");
   std::ifstream list(words[6]);
   for (std::string path; std::getline(list, path);) {

@@ -76,9 +76,9 @@ RUN = {
     r"unable to open file (\S+)": (
         r"the runtime misses \1: the folder of the network did not arrive whole. Carry it again"
     ),
-    r"(drpai0\S*): (No such file or directory|Permission denied)|Failed to open DRP-AI Driver": (
-        "the driver of DRP-AI cannot be opened: the board's image needs Renesas' DRP-AI package, or "
-        "target.driver is another"
+    r"the driver (\S+): (.+)": (
+        r"the driver of DRP-AI cannot be opened (\1: \2): the board's image needs Renesas' DRP-AI package, "
+        r"or target.driver is another"
     ),
     r"Exec format error": (
         "the program was built for the board and this is none: use target.reach=exchange or ssh://board; "
@@ -89,6 +89,9 @@ RUN = {
     ),
     r"No module named '?(mera\w*|numpy)": (
         r"'\1' is not installed in the board's Python: its wheel is in apps/python of DRP-AI TVM"
+    ),
+    r"the network has nothing for the accelerator": (
+        "the network has nothing for the accelerator: run it with target.mode=cpu target.precision=fp32"
     ),
     r"neither FP32 nor FP16|(takes no FLOAT32)|(is no floating point)": (
         "the compiled network takes or gives other numbers than floats: compile it from faceport's export"

@@ -72,9 +72,11 @@ cp "$TVM_ROOT/obj/build_runtime/$PRODUCT"/*.so* begun/@MADE@/lib/ || fail 'the r
 system="$SDK/sysroots/cortexa55-poky-linux"
 [ -d "$system" ] || system="$SDK/sysroots/aarch64-poky-linux"
 compiler="$SDK/sysroots/x86_64-pokysdk-linux/usr/bin/aarch64-poky-linux/aarch64-poky-linux-g++"
+sed 's/device_type = kDLDrpAi/device_type = @DEVICE@/' "$TVM_ROOT/apps/MeraDrpRuntimeWrapper.cpp" \\
+> begun/wrapper.cpp
 "$compiler" --sysroot="$system" -std=c++17 -O2 -I"$TVM_ROOT/apps" -I"$TVM_ROOT/apps/include" \\
 -I"$TVM_HOME/include" -I"$TVM_HOME/3rdparty/dlpack/include" -I"$TVM_HOME/3rdparty/dmlc-core/include" \\
--I"$TVM_HOME/3rdparty/compiler-rt" @PROGRAM@ "$TVM_ROOT/apps/MeraDrpRuntimeWrapper.cpp" \\
+-I"$TVM_HOME/3rdparty/compiler-rt" @PROGRAM@ begun/wrapper.cpp \\
 begun/@MADE@/lib/*.so -o begun/@MADE@/runner || fail 'the runner cannot be built'
 """
 RUN = """[ -d @MADE@/model ] \\
@@ -103,6 +105,7 @@ def tutorial_command(options: DrpaiOptions, name: str, shape: Sequence[int]) -> 
         words += ["-q"] if options.precision == "fp16" else []
     else:
         words += [] if options.level else ["--level", "0"]
+        words += ["--mera2"] if options.runner == "mera" else []
     return [*words, *(_quantising(options) if options.precision == "int8" else []), f"../{ONNX}"]
 
 
@@ -123,6 +126,7 @@ def compile_script(options: DrpaiOptions, name: str, shape: Sequence[int]) -> st
         "NAMES": " ".join([*names, *(["QUANTIZER"] if int8 else [])]),
         "TUTORIAL": tutorial(options),
         "PLACE": f"0x{options.baked:X}",
+        "DEVICE": "kDLCPU" if options.mode == "cpu" and options.release == 1 else "kDLDrpAi",
         "PIXELS": PIXELS,
         "PROGRAM": PROGRAM,
         "CHIP": options.product,

@@ -27,6 +27,13 @@ class Board(FilesSession):
         self, artifact: Artifact, options: DrpaiOptions, root: Path | None, carrier: Carrier
     ) -> None:
         self._about, self._options, self._folder = About.read(artifact.path), options, artifact.path
+        for name in ("product", "release", "mode"):
+            made_for, asked = getattr(self._about, name), getattr(options, name)
+            if made_for != asked:
+                raise FaceportError(
+                    f"drpai cannot open {artifact.path}: it was compiled for target.{name}={made_for}, "
+                    f"not {asked}"
+                )
         made = artifact.path / MADE
         self._compiled = made.is_dir()
         files = sorted(path for path in artifact.path.rglob("*") if path.is_file() and path.name != ABOUT)
