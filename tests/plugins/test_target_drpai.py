@@ -264,9 +264,9 @@ def test_scripts_of_another_release_are_refused(rz, tmp_path):
         ({"reach": "nowhere"}, "it must be local, exchange or ssh://host"),
     ],
 )
-def test_what_does_not_fit_a_chip_is_refused(options, said):
+def test_what_does_not_fit_a_chip_is_refused(options, said, tmp_path):
     with pytest.raises(ConfigError, match=said):
-        target({}, **options)
+        compiled(target({}, **options), tmp_path)
 
 
 def test_what_is_missing_is_said(rz, tmp_path, monkeypatch):

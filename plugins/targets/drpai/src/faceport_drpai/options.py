@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from faceport.api import TargetOptions
+from faceport.errors import ConfigError
 from faceport.targets.reach import check_reach
 from faceport_drpai.chips import BEHIND_BASE, CHIPS
 
@@ -54,26 +55,25 @@ class DrpaiOptions(TargetOptions):
             raise ValueError(
                 f"option 'address' is '{self.address}', it must be hexadecimal, e.g. '0x438E0000'"
             )
-        if self.product:
-            self._check_chip()
 
-    def _check_chip(self) -> None:
+    def check_chip(self) -> None:
+        """Refuse what the chip cannot do; options are settled one by one, so only a compiler asks."""
         chip = CHIPS[self.product]
         if self.release == 1 and chip.address is None:
-            raise ValueError(f"option 'release' is 1, which knows no {self.product}: use 2")
+            raise ConfigError(f"target.release is 1, which knows no {self.product}: use 2")
         if self.mode == "cpu" and self.precision == "int8":
-            raise ValueError("option 'precision' is 'int8', CPU mode has fp32 and fp16")
+            raise ConfigError("target.precision is int8, CPU mode has fp32 and fp16")
         if self.mode == "accelerator" and self.precision != chip.precision:
-            raise ValueError(
-                f"option 'precision' is '{self.precision}', the accelerator of {self.product} computes in "
+            raise ConfigError(
+                f"target.precision is {self.precision}, the accelerator of {self.product} computes in "
                 f"{chip.precision}"
             )
         if self.frequency is not None and self.frequency not in chip.frequencies:
             known = ", ".join(map(str, sorted(chip.frequencies))) or "nothing: its clock is fixed"
-            raise ValueError(f"option 'frequency' is {self.frequency}, {self.product} takes {known}")
+            raise ConfigError(f"target.frequency is {self.frequency}, {self.product} takes {known}")
         if self.runner == "mera" and (not chip.python or self.release == 1 or self.mode == "cpu"):
-            raise ValueError(
-                "option 'runner' is 'mera', which runs accelerators of V2H and V2N in release 2: use cpp"
+            raise ConfigError(
+                "target.runner is mera, which runs accelerators of V2H and V2N in release 2: use cpp"
             )
 
     @property

@@ -80,6 +80,7 @@ class Drpai(Target):
             raise ConfigError(
                 f"target.product is needed to compile, the chip of your board: {', '.join(CHIPS)}"
             )
+        options.check_chip()
         if len(network.inputs) != 1:
             raise ConfigError(
                 f"drpai: network '{network.name}' has {len(network.inputs)} inputs, DRP-AI TVM's scripts "
