@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -180,6 +181,7 @@ RUN_FAULTS = {
     "assign": "errno 22, DRPAI_ASSIGN",
     "nothing for it": "run it with target.mode=cpu",
     "fp16 input": "other numbers than floats",
+    "missing": "lost.so: the folder of the network did not arrive whole",
     "int64": "other numbers than floats",
     "skips": "the tool made 0 files of 2",
     "reversed": "outputs in another order",
@@ -214,6 +216,29 @@ def test_an_artifact_that_is_not_whole_is_refused(lost, said, rz, made, tmp_path
     (tmp_path / "copy" / lost).unlink()
     with pytest.raises(FaceportError, match=said):
         open_network(target(rz), Artifact(tmp_path / "copy", made.network, {}))
+
+
+def test_a_board_that_cannot_start_the_program_says_why(rz, made, tmp_path):
+    copy = Artifact(tmp_path / "copy", made.network, {})
+    shutil.copytree(made.path, copy.path)
+    (copy.path / "made/lib/libtvm_runtime.so").unlink()
+    with pytest.raises(FaceportError, match="the board lacks libtvm_runtime.so: Renesas' runtime"):
+        open_network(target(rz), copy).run(draw_pixels(1))
+    program = copy.path / "made/runner"
+    content = bytearray(program.read_bytes())
+    content[18:20] = b"\x08\x00"  # the processor that an ELF file is for: MIPS
+    program.write_bytes(content)
+    with pytest.raises(FaceportError, match="the program was built for the board and this is none"):
+        open_network(target(rz), copy).run(draw_pixels(1))
+
+
+def test_a_board_without_mera_says_so(tmp_path):
+    rz = install(tmp_path, "V2N")
+    chosen = target(rz, precision="int8", runner="mera")
+    artifact = compiled(chosen, tmp_path)
+    bare = target({**rz, "python": sys.executable}, precision="int8", runner="mera")
+    with pytest.raises(FaceportError, match="'mera' is not installed in the board's Python"):
+        open_network(bare, artifact).run(draw_pixels(1))
 
 
 def test_a_board_without_a_driver_or_of_another_product_says_so(rz, made, tmp_path, monkeypatch):

@@ -74,10 +74,12 @@ system="$SDK/sysroots/cortexa55-poky-linux"
 compiler="$SDK/sysroots/x86_64-pokysdk-linux/usr/bin/aarch64-poky-linux/aarch64-poky-linux-g++"
 sed 's/device_type = kDLDrpAi/device_type = @DEVICE@/' "$TVM_ROOT/apps/MeraDrpRuntimeWrapper.cpp" \\
 > begun/wrapper.cpp
+libraries=
+for file in begun/@MADE@/lib/*.so; do libraries="$libraries -l:$(basename "$file")"; done
 "$compiler" --sysroot="$system" -std=c++17 -O2 -I"$TVM_ROOT/apps" -I"$TVM_ROOT/apps/include" \\
 -I"$TVM_HOME/include" -I"$TVM_HOME/3rdparty/dlpack/include" -I"$TVM_HOME/3rdparty/dmlc-core/include" \\
 -I"$TVM_HOME/3rdparty/compiler-rt" @PROGRAM@ begun/wrapper.cpp \\
-begun/@MADE@/lib/*.so -o begun/@MADE@/runner || fail 'the runner cannot be built'
+-Lbegun/@MADE@/lib $libraries -o begun/@MADE@/runner || fail 'the runner cannot be built'
 """
 RUN = """[ -d @MADE@/model ] \\
 || fail 'the network is not compiled: run compile.sh of this folder where DRP-AI TVM is'

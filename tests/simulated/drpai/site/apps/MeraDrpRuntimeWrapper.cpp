@@ -6,6 +6,8 @@
 #include <iostream>
 #include <iterator>
 
+extern int simulated_tvm_runtime;
+
 static std::string Fault() {
   const char* fault = std::getenv("DRPAI_SIMULATED_FAULT");
   return fault ? fault : "";
@@ -27,6 +29,7 @@ static long Number(const std::string& json, const std::string& key) {
 
 MeraDrpRuntimeWrapper::MeraDrpRuntimeWrapper() {
   device_type = kDLDrpAi;
+  outputs = simulated_tvm_runtime;
 }
 
 #ifdef SIMULATED_RELEASE_1
@@ -47,7 +50,7 @@ bool MeraDrpRuntimeWrapper::Open(const std::string& model_dir, uint64_t start_ad
   std::string json(read.begin(), read.end());
   bool nothing = Number(json, "drp") != 1 || Fault() == "nothing for it";
   if (nothing && device_type != kDLCPU) return false;
-  LoadBinary(model_dir + "/deploy.so");
+  LoadBinary(model_dir + (Fault() == "missing" ? "/lost.so" : "/deploy.so"));
   LoadBinary(model_dir + "/deploy.params");
   folder = model_dir;
   place = start_address;
