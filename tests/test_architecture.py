@@ -234,7 +234,7 @@ def test_the_kit_is_imported_by_nobody():
     assert not wrong, bad(wrong)
 
 
-FROM_VENDORS = {"ais_bench", "rknn"}  # comes with the hardware, or lives in a Python of its own
+FROM_VENDORS = {"ais_bench", "mera", "rknn"}  # comes with the hardware, or lives in a Python of its own
 DISTRIBUTIONS = {  # module: what brings it
     "cuda": "cuda-bindings",
     "cv2": "opencv-python",

@@ -129,3 +129,14 @@ def test_options_that_cannot_work_are_refused():
 def test_importing_the_model_imports_no_torch():
     code = "import sys, faceport_deeppose.model; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_whole_frame_is_squashed_where_no_box_is_asked_for(photo):
+    chosen = model(flip=False, crop="frame")
+    assert not chosen.needs and model().needs == {"boxes"}
+    frame = Sample("frame", photo.image)
+    inputs = chosen.preprocess(frame)
+    assert inputs["image"].shape == (1, 3, 256, 256)
+    middle = np.full((1, 98, 2), (0.5, 0.25), np.float32)
+    found = chosen.postprocess(frame, {"landmarks": middle})
+    np.testing.assert_allclose(found.landmarks, np.full((1, 98, 2), (200, 75)))

@@ -101,6 +101,10 @@ def test_the_command_is_the_documented_one(cann, tmp_path):
 
 COMPILE_FAULTS = {
     "E10001 bad": "target.ranges",
+    "E10007 framework": "atc lacks a flag",
+    "E10054 model": "atc lacks a flag",
+    "EC0010 decorator": "put the Python that CANN was installed for first",
+    "EZ9999 inner": "atc met an inner error (EZ9999)",
     "E16005 two": "more than one opset domain",
     "E19010 Op[Div]": "export with an older one",
     "EZ3003 none": "has no kernel",
@@ -126,6 +130,13 @@ def test_what_atc_says_becomes_a_sentence(fault, cann, tmp_path, monkeypatch):
 RUN_FAULTS = {
     ("ais_bench", "driver"): "cannot be opened (507033)",
     ("ais_bench", "save"): "was compiled for another batch",
+    ("ais_bench", "says arg0 tensorsize: 64 filesize: 32 not match"): "an input has 32 bytes",
+    ("ais_bench", "says load model from file failed"): "the .om cannot be loaded",
+    ("ais_bench", "says EZ9999: aicore exception"): "met an inner error while it ran",
+    ("ais_bench", "says error: unrecognized arguments: --outfmt"): "does not know '--outfmt'",
+    ("msame", "says load model from file failed"): "the .om cannot be loaded",
+    ("msame", "says out dir is not writable"): "the tool reports: out dir is not writable",
+    ("msame", "hang"): "was ended after",
     ("ais_bench", "reversed"): "outputs in another order",
     ("ais_bench", "float64"): "numbers of float64",
     ("ais_bench", "killed"): "ended with exit code",
@@ -151,6 +162,28 @@ def test_what_goes_wrong_in_a_run_becomes_a_sentence(runner, fault, cann, tmp_pa
     monkeypatch.delenv("ASCEND_SIMULATED_FAULT")
     again = open_network(chosen, artifact)
     check(artifact.network, again, draw_inputs(1, 12, 16))
+
+
+def test_a_warning_is_no_failure(cann, tmp_path, monkeypatch):
+    chosen = target(cann)
+    artifact = compiled(chosen, tmp_path)
+    monkeypatch.setenv("ASCEND_SIMULATED_FAULT", "warns")
+    check(artifact.network, open_network(chosen, artifact), draw_inputs(1, 12, 16))
+
+
+def test_a_machine_that_lacks_a_part_says_which(cann, tmp_path):
+    artifact = compiled(target(cann), tmp_path)
+    bare = tmp_path / "bare.sh"
+    bare.write_text(Path(cann["env_script"]).read_text().replace("ASCEND_TOOLKIT_HOME", "SOMETHING_ELSE"))
+    lacking = [
+        ({"python": sys.executable}, "'ais_bench' is not installed in that Python"),
+        ({"runner": "msame", "env_script": "none"}, "msame is not on PATH there"),
+        ({"runner": "msame", "env_script": str(bare)}, "libascendcl.so cannot be loaded: CANN's environment"),
+    ]
+    for options, said in lacking:
+        with pytest.raises(FaceportError) as caught:
+            open_network(target({**cann, **options}), artifact).run(draw_inputs(1, 12, 16))
+        assert said in str(caught.value), caught.value
 
 
 def test_another_chip_is_refused(cann, tmp_path, monkeypatch):

@@ -149,6 +149,9 @@ def test_what_vamc_says_becomes_a_sentence(fault, sdk, tmp_path, monkeypatch):
 RUN_FAULTS = {
     "card": "the card failed (803012, vafwER_MCU_ERROR_LMCU0)",
     "skips": "the tool made 2 files of 3",
+    "swapped": "outputs in another order",
+    "says vamp: error: unrecognized arguments: --datalist": "does not know '--datalist'",
+    "says RuntimeError: something new": "the tool reports: something new",
     "reversed": "outputs in another order",
     "float64": "float64",
     "killed": "ended with exit code",
@@ -167,6 +170,18 @@ def test_what_goes_wrong_in_a_run_becomes_a_sentence(fault, sdk, tmp_path, monke
     assert RUN_FAULTS[fault] in str(caught.value), caught.value
     monkeypatch.delenv("VASTAI_SIMULATED_FAULT")
     check(artifact, open_network(chosen, artifact), FP16, draw_pixels(3))
+
+
+def test_a_machine_that_lacks_a_part_says_which(sdk, tmp_path):
+    artifact = compiled(target(sdk), tmp_path)
+    bare = tmp_path / "bare.sh"
+    bare.write_text(Path(sdk["run_scripts"][0]).read_text().replace("VASTPIPE_ROOT", "SOMETHING_ELSE"))
+    for script, said in (
+        (str(bare), "vamp lacks its environment: name both activate.sh"),
+        ("none", "vamp is not on PATH there: name its scripts in target.run_scripts"),
+    ):
+        with pytest.raises(FaceportError, match=said):
+            open_network(target({**sdk, "run_scripts": [script]}), artifact).run(draw_pixels(1))
 
 
 def test_what_the_card_cannot_be_given_is_refused(sdk, tmp_path):

@@ -107,16 +107,16 @@ def is_picture(path: str | os.PathLike[str]) -> bool:
     return os.fspath(path).lower().endswith(PICTURES)
 
 
-def find_pictures(folder: str | os.PathLike[str]) -> Iterator[str]:
+def find_pictures(folder: str | os.PathLike[str], suffixes: tuple[str, ...] = PICTURES) -> Iterator[str]:
     """Yield the pictures below a folder as relative paths with '/', sorted within each folder.
 
     Hidden files are passed over ('._x.jpg' is no picture), and so are folders below that hold what faceport
     itself wrote; links are followed, loops of links are not.
     """
-    yield from _walk(os.fspath(folder), "", ())
+    yield from _walk(os.fspath(folder), "", (), suffixes)
 
 
-def _walk(folder: str, prefix: str, above: tuple[str, ...]) -> Iterator[str]:
+def _walk(folder: str, prefix: str, above: tuple[str, ...], suffixes: tuple[str, ...]) -> Iterator[str]:
     real = os.path.realpath(folder)
     if real in above:
         return
@@ -129,8 +129,8 @@ def _walk(folder: str, prefix: str, above: tuple[str, ...]) -> Iterator[str]:
         return
     for name, is_folder in entries:
         if is_folder:
-            yield from _walk(f"{folder}/{name}", f"{prefix}{name}/", (*above, real))
-        elif is_picture(name):
+            yield from _walk(f"{folder}/{name}", f"{prefix}{name}/", (*above, real), suffixes)
+        elif name.lower().endswith(suffixes):
             yield prefix + name
 
 

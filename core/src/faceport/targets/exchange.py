@@ -14,12 +14,13 @@ A stem is the name of the call and the hash of its inputs, so an answer to other
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shlex
 import shutil
 import tempfile
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -53,8 +54,8 @@ rm -rf work/sealed
 mkdir work/sealed
 awk '{ stem = $2; sub(/(_output)?_[0-9]+\\.[a-z]+$/, "", stem); file = "work/sealed/" stem
        if (file != last) { if (last) close(last); last = file } print > file }' work/sums
-find new -type f -exec mv {} out/ \\;
-find work/sealed -type f -exec mv {} sealed/ \\;
+find new -type f -exec sh -c 'mv "$@" out/' sh {} +
+find work/sealed -type f -exec sh -c 'mv "$@" sealed/' sh {} +
 rm -rf work new
 """
 ALL = """#!/bin/sh
@@ -73,6 +74,14 @@ def digest(tensors: Tensors) -> str:
         value = np.ascontiguousarray(tensors[name])
         sha.update(f"{name} {value.dtype.str} {value.shape}\n".encode())
         sha.update(value.tobytes())
+    return sha.hexdigest()
+
+
+def key_of(files: Iterable[Path], *settings: str) -> str:
+    """Hash what a network on another machine is made of, so that two of one graph have two boxes."""
+    sha = hashlib.sha256(" ".join(settings).encode())
+    for path in files:
+        sha.update(file_sha256(path).encode())
     return sha.hexdigest()
 
 
@@ -122,19 +131,35 @@ class Box:
         return [found[number] for number in range(len(found))]
 
     def clear(self) -> None:
-        """Remove what an earlier round asked and this one did not: it has answers, or nobody wants it."""
+        """Remove what an earlier round asked and this one did not: it has answers, or nobody wants it.
+
+        Of a hundred thousand names only hashes are held, and folders are read entry by entry.
+        """
         if not self.sums.is_file():
             return
         with self.sums.open() as lines:
-            asked = {line[66:].rstrip("\n") for line in lines}
-        for path in (self.folder / "todo").rglob("*"):
-            if path.is_file() and path.relative_to(self.folder).as_posix() not in asked:
-                path.unlink()
+            asked = np.fromiter((_short(line[66:].rstrip("\n")) for line in lines), np.uint64)
+        asked.sort()
+        for name in _files(self.folder, "todo"):
+            found = np.uint64(_short(name))
+            at = int(np.searchsorted(asked, found))
+            if at == len(asked) or asked[at] != found:
+                (self.folder / name).unlink()
 
-    def stems(self) -> Iterator[str]:
-        """Go through the names of the questions of this round."""
-        with self.sums.open() as lines:
-            yield from (Path(line[66:].rstrip("\n")).stem for line in lines)
+
+def _short(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
+
+
+def _files(folder: Path, below: str) -> Iterator[str]:
+    """Go through the files below a folder, of which there may be very many."""
+    with os.scandir(folder / below) as entries:
+        for entry in entries:
+            name = f"{below}/{entry.name}"
+            if entry.is_dir():
+                yield from _files(folder, name)
+            else:
+                yield name
 
 
 class Carrier(Protocol):
@@ -201,8 +226,8 @@ class OverSsh:
             f"{ssh} {shlex.quote(f'tar -C {there} -cf - out sealed report')} > fetched/back.tar\n"
             "tar -xf fetched/back.tar -C fetched out sealed report\n"
             "mkdir -p out sealed report\n"
-            "find fetched/out -type f -exec mv {} out/ \\;\n"
-            "find fetched/sealed -type f -exec mv {} sealed/ \\;\n"
+            "find fetched/out -type f -exec sh -c 'mv \"$@\" out/' sh {} +\n"
+            "find fetched/sealed -type f -exec sh -c 'mv \"$@\" sealed/' sh {} +\n"
             "find fetched/report -type f -exec mv {} report/ \\;\n"
             "rm -rf fetched\n"
         )
@@ -279,6 +304,7 @@ class FilesSession(Away):
         for name, path in needed.items():
             place = box.folder / name
             if not place.is_file() or file_sha256(place) != file_sha256(path):
+                place.parent.mkdir(parents=True, exist_ok=True)
                 with disk_errors(place), begun(place) as part:
                     shutil.copyfile(path, part)
                     part.replace(place)

@@ -32,6 +32,8 @@ def main():
         om = Om(options["model"])
     except RuntimeError as error:
         end(str(error))
+    if fault().startswith("says "):
+        end(fault()[5:], 0)
     print("[INFO] open device 0 success")
     folders = [Path(one) for one in options["input"].split(",")]
     names = sorted(path.name for path in folders[0].glob("*.bin")) if folders[0].is_dir() else []

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from faceport.api import Dataset
 from faceport.data.pictures import PICTURES, decode, find_pictures, is_picture
+from faceport.data.raw import FILES, Raw, read_raw
 from faceport.data.videos import VIDEOS, is_video, probe_video, read_video
 from faceport.errors import MissingError
 from faceport.files import expand, state_of
@@ -22,7 +23,8 @@ from faceport.types import Sample
 
 ACCEPTED = (
     "dataset.path takes a folder (nested folders too), a picture, a pattern such as 'photos/**/*.jpg', "
-    f"or a video. Pictures: {' '.join(PICTURES)}; videos: {' '.join(VIDEOS)}"
+    f"or a video. Pictures: {' '.join(PICTURES)}; videos: {' '.join(VIDEOS)}; frames of a camera, with "
+    f"dataset.raw=yuyv:640x480: {' '.join(FILES)}"
 )
 
 
@@ -32,8 +34,11 @@ class FolderOptions:
 
     path: str
     every: int = 1  # of a video: every n-th frame
+    raw: str | None = None  # format of frames without a header, in place of pictures
 
     def __post_init__(self) -> None:
+        if self.raw:
+            read_raw(self.raw)
         if self.every < 1:
             raise ValueError(f"option 'every' must be 1 or more, not {self.every}")
 
@@ -41,7 +46,7 @@ class FolderOptions:
 class Census(NamedTuple):
     """What a folder holds."""
 
-    pictures: int
+    pictures: int  # or frames
     names: str  # a hash
     states: str  # a hash of sizes and times of change
 
@@ -57,18 +62,25 @@ class Folder(Dataset):
         """What to read."""
         return expand(self.options.path)
 
+    @property
+    def raw(self) -> Raw | None:
+        """What frames without a header are."""
+        return read_raw(self.options.raw) if self.options.raw else None
+
     def files(self) -> Iterator[tuple[str, Path]]:
         """Yield the name and the path of each picture; a folder is walked as it is consumed."""
         path = self.path
+        suffixes = FILES if self.options.raw else PICTURES
         if path.is_dir():
-            root, names = path, find_pictures(path)
-        elif path.is_file():
-            root, names = path.parent, filter(is_picture, [path.name])
+            root, names = path, find_pictures(path, suffixes)
+        elif path.is_file():  # whose name a person gave
+            root, names = path.parent, iter([path.name] if self.options.raw or is_picture(path.name) else [])
         elif glob.has_magic(str(path)):
             root = Path(*takewhile(lambda part: not glob.has_magic(part), path.parts))
             pattern = str(path.relative_to(root))
             matches = glob.glob(pattern, root_dir=root, recursive=True)  # noqa: PTH207 - Path.glob('**') has no files
-            names = (name for name in sorted({*matches}) if is_picture(name) and (root / name).is_file())
+            found = (name for name in sorted({*matches}) if name.lower().endswith(suffixes))
+            names = (name for name in found if (root / name).is_file())
         else:
             raise MissingError(f"there is no {path}. {ACCEPTED}")
         empty = True
@@ -82,20 +94,26 @@ class Folder(Dataset):
         if self.is_video:
             yield from read_video(self.path, self.options.every)
             return
+        raw = self.raw
         for name, path in self.files():
-            yield Sample(name, partial(decode, path))
+            if raw is None:
+                yield Sample(name, partial(decode, path))
+                continue
+            alone = raw.count(path) == 1
+            for number, frame in enumerate(raw.frames(path)):
+                yield Sample(name if alone else f"{name}#{number:06d}", frame)
 
     @property
     def is_video(self) -> bool:
         """Tell whether the path is a video."""
-        return self.path.is_file() and is_video(self.path)
+        return not self.options.raw and self.path.is_file() and is_video(self.path)
 
     @cached_property
     def census(self) -> Census:
         """Count the pictures, hash their names and their state, without holding them."""
-        count, names, states = 0, hashlib.sha256(), hashlib.sha256()
+        raw, count, names, states = self.raw, 0, hashlib.sha256(), hashlib.sha256()
         for name, path in self.files():
-            count += 1
+            count += raw.count(path) if raw else 1
             names.update(f"{name}\n".encode())
             states.update(state_of(path).encode())
         return Census(count, names.hexdigest(), states.hexdigest())
@@ -121,4 +139,5 @@ class Folder(Dataset):
             "pictures": census.pictures,
             "names_sha256": census.names,
             "pictures_state": census.states,
+            **({"raw": self.options.raw} if self.options.raw else {}),
         }

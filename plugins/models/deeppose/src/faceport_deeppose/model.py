@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,6 +33,7 @@ class DeepPoseOptions:
     landmarks: Literal[98, 68, 29, 19, 106] = 98
     padding: Amount = 1.25
     flip: bool = True
+    crop: Literal["box", "frame"] = "box"
 
     def __post_init__(self) -> None:
         if self.padding <= 0:
@@ -66,6 +68,11 @@ class DeepPose(SingleNetworkModel):
     provides = frozenset({"landmarks"})
     needs = frozenset({"boxes"})
 
+    def __init__(self, options: DeepPoseOptions | None = None) -> None:
+        super().__init__(options)
+        if self.options.crop == "frame":
+            self.needs = frozenset()
+
     @cached_property
     def network(self) -> Network:
         """The one network."""
@@ -78,7 +85,9 @@ class DeepPose(SingleNetworkModel):
             weights=self.options.weights,
             options={"landmarks": count},
             preprocessing={
-                "crop": f"square about the box, its longer side times {self.options.padding:g}; black beyond",
+                "crop": "the whole picture, its aspect not kept"
+                if self.options.crop == "frame"
+                else f"square about the box, its longer side times {self.options.padding:g}; black beyond",
                 "resize": f"bilinear to {SIZE}x{SIZE}",
                 "colour": "RGB",
                 "layout": "NCHW",
@@ -98,7 +107,10 @@ class DeepPose(SingleNetworkModel):
 
     def preprocess(self, sample: Sample) -> Tensors:
         """Cut out every face, mirrored crops behind the others where flip averaging is on."""
-        crops = [warp(sample.image, matrix, SIZE) for matrix in self.matrices(sample)]
+        if self.options.crop == "frame":
+            crops = [cv2.resize(sample.image, (SIZE, SIZE))]
+        else:
+            crops = [warp(sample.image, matrix, SIZE) for matrix in self.matrices(sample)]
         if not crops:
             return {"image": np.empty((0, 3, SIZE, SIZE), np.float32)}
         batch = to_batch(crops, IMAGENET_MEAN, IMAGENET_STD)
@@ -110,6 +122,9 @@ class DeepPose(SingleNetworkModel):
         if self.options.flip:
             upright, mirrored = np.split(relative, 2)
             relative = (upright + mirror(mirrored)) / 2
+        if self.options.crop == "frame":
+            height, width = sample.image.shape[:2]
+            return Faces(landmarks=(relative * (width, height)).astype(np.float32))
         landmarks = transform(relative * SIZE, invert(self.matrices(sample)))
         faces = sample.faces if sample.faces is not None else Faces()
         return faces.with_fields(landmarks=landmarks.astype(np.float32))

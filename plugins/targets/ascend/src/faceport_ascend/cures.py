@@ -58,6 +58,9 @@ RUN = {
         r"'\1' is not installed in that Python: its wheel comes with Ascend/tools or msit; name the "
         r"Python with target.python"
     ),
+    r"(libascend\w*\.so)": (
+        r"\1 cannot be loaded: CANN's environment is not set there; name its set_env.sh in target.env_script"
+    ),
     r"(msame|atc|python3?): (?:command )?not found": (
         r"\1 is not on PATH there: source CANN's set_env.sh, or name it in target.env_script"
     ),

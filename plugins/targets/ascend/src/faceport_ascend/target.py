@@ -145,7 +145,7 @@ class Ascend(Target):
         from faceport_ascend.session import Files, InferSession
 
         options = self.options
-        runner = self._runner() if options.reach == "local" else options.runner
+        runner = (options.reach == "local" and self._runner()) or options.runner
         compiled = (artifact.path / OM).is_file()
         if options.reach == "local" and runner == "infer_session" and compiled:
             return InferSession(artifact, options)

@@ -13,8 +13,7 @@ import numpy as np
 
 from faceport.api import Artifact
 from faceport.errors import FaceportError
-from faceport.files import file_sha256
-from faceport.targets.exchange import Box, Carrier, FilesSession
+from faceport.targets.exchange import Box, Carrier, FilesSession, key_of
 from faceport.targets.reach import LOCAL, sourced
 from faceport.types import Tensors
 from faceport_vastai.about import About, to_rgb
@@ -63,10 +62,8 @@ class Vamp(FilesSession):
         if not complete or not (artifact.path / VDSP).is_file():
             raise FaceportError(f"vastai cannot open {artifact.path}: files are missing. {AGAIN}")
         self._compiled, self._needed = bool(made), [*(made or [*uncompiled, *pictures]), artifact.path / VDSP]
-        key = file_sha256(made[-1] if made else artifact.path / ONNX)
-        super().__init__(
-            artifact.network.name, _mixed(key, self._about.precision, self._needed), root, carrier
-        )
+        key = key_of(self._needed, self._about.precision)
+        super().__init__(artifact.network.name, key, root, carrier)
         [self._input] = [spec.name for spec in artifact.network.inputs]
 
     @property
@@ -118,8 +115,6 @@ class Vamp(FilesSession):
         """Compile there what was not compiled here, then run everything."""
         options, text = self._options, ""
         if not self._compiled:
-            for folder in {path.parent for path in self._needed} - {self._folder}:
-                (box.folder / folder.relative_to(self._folder)).mkdir(parents=True, exist_ok=True)
             calibrated = self._about.precision == "int8"
             text = COMPILE.format(
                 suite=SUITE,
@@ -130,20 +125,10 @@ class Vamp(FilesSession):
                 prefix=PREFIX,
                 parts=PARTS,
             )
-        else:
-            (box.folder / SUITE).mkdir(parents=True, exist_ok=True)
         text += sourced(*options.run_scripts) + COMMAND.format(
             suite=SUITE, prefix=PREFIX, vdsp=VDSP, instances=options.instances, device=options.device
         )
         return text, {path.relative_to(self._folder).as_posix(): path for path in self._needed}
-
-
-def _mixed(key: str, precision: str, files: Sequence[Path]) -> str:
-    """Tell apart networks of one graph that are compiled with other pictures or settings."""
-    import hashlib
-
-    text = " ".join([key, precision, *(file_sha256(path) for path in files)])
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def reported(log: Path, instances: int) -> dict[str, str]:

@@ -20,6 +20,10 @@ options = parser.parse_args()
 need_environment()
 hang()
 om = Om(options.model)
+if fault().startswith("says "):
+    raise RuntimeError(fault()[5:])
+if fault() == "warns":
+    print("[WARN] aclruntime version:0.0.1 is lower please update")
 if fault() == "save":
     raise RuntimeError("save out files error array shape:(1, 4)")
 out = Path(options.output, options.output_dirname)
