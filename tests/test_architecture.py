@@ -88,6 +88,7 @@ FOR_PLUGINS = [
             "escapes",
             "files",
             "places",
+            "processors",
             "progress",
             "networks.parity",
             "networks.weights",

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from faceport.api import Verb
+from faceport.plugins.loading import create
 from faceport.progress import progress
 from faceport.runs.folder import alone_in, run_folder
 from faceport.runs.options import ArtifactOptions, CompleteOptions, EngineOptions, at_least_one
 from faceport.runs.plan import make_plan
-from faceport.runs.record import Record, second_place
-from faceport.verbs.merge import Merge, MergeOptions
-from faceport.verbs.recorded import Recorded, keep
+from faceport.runs.record import FILE, Record, second_place
 from faceport_scale.dispatch import Dispatch
 from faceport_scale.pool import Pool, Processes, Work
 
@@ -44,7 +44,7 @@ class SpreadOptions(EngineOptions, CompleteOptions, ArtifactOptions):
             raise ValueError(f"straggler is {self.straggler}, it must be more than 1")
 
 
-class Spread(Recorded):
+class Spread(Verb):
     """Run a model on a dataset with many workers."""
 
     Options = SpreadOptions
@@ -66,10 +66,17 @@ class Spread(Recorded):
             pool = Processes(options.processes)
             dispatch = Dispatch(pool, shards, options.attempts, options.straggler)
             parts = _work(dispatch, pool, whole, folder, shards)
-            record = Merge(MergeOptions([str(part) for part in parts], options.out)).act({})
+            record: Record = create("verb", "merge", parts=[*map(str, parts)], out=options.out).act({})
         record = replace(record, notes=[*record.notes, *dispatch.notes])
         record = replace(record, seconds=round(time.perf_counter() - started, 3))
-        return keep(record, Path(record.folder), second)
+        for path in filter(None, (Path(record.folder) / FILE, second)):
+            record.write(path)
+        return record
+
+    def show(self, outcome: Record) -> int:
+        """Show the record as that of a merge."""
+        shown: int = create("verb", "merge").show(outcome)
+        return shown
 
 
 def _work(dispatch: Dispatch, pool: Pool, whole: Mapping[str, Any], folder: Path, shards: int) -> list[Path]:

@@ -8,7 +8,8 @@ import sys
 import threading
 
 from faceport.errors import FaceportError
-from faceport.shell.verb import make_verb
+from faceport.plugins.index import installed
+from faceport.plugins.loading import create
 from faceport_scale.pool import MISTAKE
 
 
@@ -19,7 +20,9 @@ def main() -> int:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, task["processors"])
     try:
-        record = make_verb("run", task["config"]).act(task["config"])
+        config = task["config"]
+        options = {key: config[key] for key in installed().find("verb", "run").options if key in config}
+        record = create("verb", "run", **options).act(config)
     except FaceportError as error:
         print(error, file=sys.stderr)
         return MISTAKE
