@@ -47,6 +47,7 @@ attack: install
 # minutes. `make test` has six of them.
 kill: install
 	FACEPORT_KILLS=200 $(BIN)/python -m pytest tests/attack/test_kills.py -n auto
+	FACEPORT_WORKER_KILLS=20 $(BIN)/python -m pytest tests/plugins/test_spread.py
 
 lint: install
 	$(BIN)/ruff check .

@@ -18,7 +18,7 @@ from tests.imports import Import, imports, imports_of, modules, packages, reache
 # The rooms of the core, floor by floor: a room imports what lies on lower floors, never another room of its
 # own floor, and nobody imports the kit. The two lowest floors are what lies flat at the top: one room each.
 FLOORS = (
-    ("bounds errors escapes types hints files places progress",),
+    ("bounds errors escapes types hints files places processors progress",),
     ("api hooks verb",),
     ("ops", "nets", "graph", "targets", "data", "engine", "plugins"),
     ("networks", "catalogue"),
@@ -89,6 +89,7 @@ FOR_PLUGINS = [
             "escapes",
             "files",
             "places",
+            "processors",
             "progress",
             "networks.parity",
             "networks.weights",

@@ -160,7 +160,7 @@ def test_messages_of_runtimes_become_one_line() -> None:
 
 
 def test_cores_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr("faceport.targets.machine.processors", lambda: [*range(8)])
     assert share_cores(2, None) == (2, 4)
     assert share_cores(0, None) == (8, 1)
     assert share_cores(1, 3) == (1, 3)

@@ -8,7 +8,6 @@ the memory.
 
 from __future__ import annotations
 
-import os
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
@@ -25,6 +24,7 @@ from faceport.engine.steps import Answered, Asked, advance, check_calls
 from faceport.engine.timing import IN_ENGINE, SERVICE
 from faceport.engine.watch import Watch
 from faceport.errors import FaceportError, ImageError
+from faceport.processors import processors
 from faceport.types import Sample, Tensors
 
 OFFLINE_WINDOW = 256  # most samples in flight for a target that runs from files
@@ -45,13 +45,13 @@ class Settings:
     """How the engine works; nothing here changes a result."""
 
     batch_size: int = 1  # samples whose rows may share a run
-    workers: int | None = None  # threads; None: cores
+    workers: int | None = None  # threads; None: processors
     in_flight: int | None = None  # samples in memory; None: enough to keep every worker and batch filled
     strict: bool = False  # stop at a picture that cannot be read
 
     def load(self, sessions: Mapping[str, Session]) -> Load:
         """Settle how many threads work on so many samples, where nobody said it."""
-        workers = self.workers or os.cpu_count() or 1
+        workers = self.workers or len(processors())
         if self.in_flight:
             return Load(workers, self.in_flight)
         streams = max((session.streams for session in sessions.values()), default=1)

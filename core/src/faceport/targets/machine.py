@@ -10,6 +10,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from faceport.errors import ConfigError, explain_import
+from faceport.processors import processors
 from faceport.targets.sentences import reason
 
 MOST_THREADS = 1024  # more would take minutes to start, or fail
@@ -40,7 +41,7 @@ def installed_version(*distributions: str) -> str:
 
 def share_cores(threads: int, streams: int | None) -> tuple[int, int]:
     """Settle threads inside one run (0: all cores) and runs at the same time (None: what cores are left)."""
-    cores = os.cpu_count() or 1
+    cores = len(processors())
     for name, value in (("threads", threads), ("streams", streams)):
         if value is not None and value > MOST_THREADS:
             raise ConfigError(f"target.{name} is {value}, it must be at most {MOST_THREADS}")
