@@ -134,8 +134,8 @@ def measure(target: str, folder: Path, words: Sequence[str], pictures: int, repe
         opened = {network: MeteredSession(session, meter) for network, session in sessions.items()}
         engine = Engine(MeteredModel(model, meter), opened, plan.settings)
         endless = chain.from_iterable(plan.questions() for _ in count())
-        numbered = (replace(sample, id=f"{number}/{sample.id}") for number, sample in enumerate(endless))
-        samples = (metered(sample, meter) for sample in islice(numbered, pictures))
+        numbered = enumerate(islice(endless, pictures))  # a picture that comes again has another id
+        samples = (metered(replace(sample, id=f"{at}/{sample.id}"), meter) for at, sample in numbered)
         with PredictionFile(folder.parent / "predictions.jsonl", fresh=True) as file:
             for prediction in engine.run(samples):
                 file.write(prediction)

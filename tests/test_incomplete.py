@@ -56,6 +56,29 @@ def test_a_picture_that_cannot_be_read_makes_a_run_incomplete(folder):
     assert json.loads((folder / "record.json").read_text())["status"] == "done"
 
 
+@pytest.mark.slow
+def test_a_budget_and_a_calibration_count_the_pictures_that_could_be_read(folder):
+    from faceport.data.pictures import write_picture
+    from faceport.plugins.loading import create
+
+    for sample in create("dataset", "synthetic", count=3, size=[320, 320]):
+        write_picture(folder / "photos" / f"{sample.id}.png", sample.image)
+    words = [
+        *RUN[:3],
+        "model.size=320",
+        *RUN[4:6],
+        "target=onnxruntime",
+        "target.precision=int8",
+        "missing_allowed=1",
+    ]
+    words += ["target.accuracy_budget=10", "metric=[agreement]", "metric.agreement.threshold=0.0"]
+    said = " ".join(faceport(*words, "record=record.json", folder=folder).split())
+    assert "accuracy_budget=10 on 3 of the run's pictures (1 more could not be read), " in said
+    assert "its accuracy is flattered" in said
+    assert "1 of 4 pictures to calibrate on could not be read: int8 has its ranges from 3" in said
+    assert json.loads((folder / "record.json").read_text())["budget"]["pictures"] == 3
+
+
 def test_a_sweep_marks_it(folder):
     said = faceport("run", "-m", *RUN[1:-1], "batch_size=1,2", folder=folder, code=1)
     assert said.count("incomplete (1)") == 2

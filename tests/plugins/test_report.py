@@ -22,6 +22,7 @@ from tests.cli import SMALL, faceport
 report = pytest.importorskip("faceport_report.report")
 
 from faceport.runs.records import Run, gather, one  # noqa: E402
+from faceport_report.changes import changes  # noqa: E402
 from faceport_report.compare import compare  # noqa: E402
 from faceport_report.content import percentiles  # noqa: E402
 from faceport_report.decide import decide  # noqa: E402
@@ -150,7 +151,7 @@ def test_a_decision_names_winner_margin_and_what_stood_against_the_others(tmp_pa
         record(0.70, 5, target="openvino"),
         record(0.75, 9, target="mnn"),
         record(0.99, 1, target="torch", status="incomplete", reason="3 pictures are missing"),
-        record(0.99, 1, target="ncnn", notes=["weights of net are random: its accuracy means nothing"]),
+        record(0.99, 1, target="ncnn", weights={"net": {"random": True}}),
     )
     targets = [run.record.config["target"]["name"] for run in runs]
     decision = decide(runs, most="latency.p50_ms=20", least="hard=0.72")
@@ -362,3 +363,13 @@ def test_a_record_of_a_stranger_chooses_no_programs():
     with pytest.raises(ConfigError, match="theirs/record.json is of target=ascend, which runs .* trust=true"):
         check_trust(run, trust=False)
     check_trust(run, trust=True)
+
+
+def test_weights_that_only_lie_elsewhere_are_no_change():
+    def of(path, digest):
+        made = record(weights={"net": {"source": path, "path": path, "sha256": digest}})
+        return replace(made, config={**made.config, "model": {"name": "net", "weights": path}})
+
+    assert changes(of("/a/net.pth", "1f"), of("/b/net.pth", "1f")) == []
+    found = changes(of("/a/net.pth", "1f"), of("/b/net.pth", "2e"))
+    assert {one.key for one in found} == {"model.weights", "net.source", "net.path", "net.sha256"}

@@ -101,6 +101,13 @@ def test_a_verb_that_does_not_exist(capsys):
     )
 
 
+@pytest.mark.parametrize("word", ["model=pipnet_resnet18", "--config-dir=conf"])
+def test_an_option_in_place_of_a_verb(word, capsys):
+    assert f"there is no command '{word}'. The command comes first: faceport COMMAND" in said(
+        capsys, word, code=1
+    )
+
+
 QUICK = [
     ["--help"],
     ["run", "--help"],

@@ -137,4 +137,4 @@ class Noisy(find_class("target", "onnxruntime")):  # type: ignore[misc]
 
 def test_the_note_names_the_number_that_int8_was_held_against(tmp_path: Path) -> None:
     found = run_search(0.03)
-    assert "accuracy 0.873 (in fp32 0.9)" in _note(found, 0.03, 20, tmp_path)
+    assert "accuracy 0.873 (in fp32 0.9)" in _note(found, 0.03, 20, 20, tmp_path)

@@ -12,6 +12,7 @@ from faceport.verbs.show.text import (
     print_sentence,
     shared_start,
     shorten,
+    shorten_apart,
     wrap,
 )
 
@@ -146,3 +147,16 @@ def test_what_is_piped_fits_columns_where_they_are_set(columns, widest, monkeypa
     show_sweep(records)
     longest = max(map(len, capsys.readouterr().out.splitlines()))
     assert (longest <= 80) == bool(columns) and longest <= widest
+
+
+SHAPES = [f"facenet:{rows}x3x160x160" for rows in (1, 4, 8, 16)]
+
+
+@pytest.mark.parametrize(
+    "texts", [SHAPES, ["widerface_ap.easy", "widerface_ap.hard"], ["a" * 30, "a" * 29 + "b"]]
+)
+@pytest.mark.parametrize("width", [16, 12, 3])
+def test_what_differs_still_differs_when_it_is_shortened(texts, width):
+    short = shorten_apart([*texts, texts[0]], width)
+    assert len(set(short)) == len(texts) and short[0] == short[-1]
+    assert all(cell_len(text) <= width for text in short) or short[:-1] == texts

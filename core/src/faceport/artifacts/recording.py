@@ -149,7 +149,7 @@ def _read(file: Path) -> Tensors:
         return dict(stored)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Calibration:
     """Pictures to record calls on, and what names them."""
 
@@ -158,6 +158,15 @@ class Calibration:
     count: int  # of the pictures
     seed: int = 0  # of the choice among calls
     note: str = ""  # what must be said beside numbers that were made with these ranges
+    read: int | None = None  # pictures that could be read, once they were recorded
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say what must be said beside numbers that were made with these ranges."""
+        if self.read is None or self.read >= self.count:
+            return (self.note,)
+        lost = f"{self.count - self.read} of {self.count} pictures to calibrate on could not be read"
+        return (self.note, f"{lost}: int8 has its ranges from {self.read}")
 
     def record(
         self, model: Model, networks: Mapping[str, Mapping[str, Any]], sessions: Open, store: Store
@@ -185,6 +194,7 @@ class Calibration:
             }
 
         entry = store.get("calls", recipe, make)
+        self.read = int(entry.manifest["pictures"])
         return {
             name: Recording(entry.path / name, digest) for name, digest in entry.manifest["digests"].items()
         }

@@ -13,8 +13,8 @@ CARD = "loads_code"  # key of a target's card: true, or the options that make it
 def loads_code(name: str, options: Mapping[str, Any]) -> bool:
     """Tell whether a target, configured so, runs native code of an artifact or programs that options name."""
     choice = installed().choices("target").get(name)
-    said = choice.card.get(CARD, False) if choice else False
-    if not isinstance(said, list):
-        return bool(said)
+    mark = choice.card.get(CARD, False) if choice else False
+    if not isinstance(mark, list):
+        return bool(mark)
     known = choice.options if choice else {}
-    return any(options[key] != known.get(key) for key in said if key in options)
+    return any(options[key] != known.get(key) for key in mark if key in options)

@@ -23,8 +23,7 @@ def published_notes(record: Record) -> list[str]:
     """Write a sentence for each protocol of the card that a run followed, in all or in part."""
     model = record.config.get("model") or {}
     choice = installed().get("model", str(model.get(NAME)))
-    drawn = any(weights.get("random") for weights in record.weights.values())
-    if choice is None or drawn or not record.metrics:
+    if choice is None or record.untrained or not record.metrics:
         return []
     entries = (entry for entry in choice.card.get("accuracy") or () if {"match", "numbers"} <= {*entry})
     return [note for entry in entries if (note := _note(record, entry, choice.card))]
@@ -35,10 +34,10 @@ def _note(record: Record, entry: Mapping[str, Any], card: Mapping[str, Any]) -> 
     match = {str(key): value for key, value in entry["match"].items()}
     if any(str(option(record.config, key)) != str(match[key]) for key in PROTOCOL if key in match):
         return ""
-    told = [(key, printed(text, f"card.accuracy: {key}")) for key, text in entry["numbers"].items()]
+    numbers = [(key, printed(text, f"card.accuracy: {key}")) for key, text in entry["numbers"].items()]
     pairs = [
         f"{key} {one.text} (here {_alike(own, one)})"
-        for key, one in told
+        for key, one in numbers
         if (own := _own(record, str(key))) is not None
     ]
     if not pairs:

@@ -124,7 +124,7 @@ class Plan:
         return Calibration(
             map(self.question, choose(dataset, options.samples, options.seed)),
             {"dataset": choice.plain(), "facts": dict(dataset.facts()), "samples": options.samples},
-            options.samples,
+            min(options.samples, len(dataset)),
             options.seed,
             note,
         )
@@ -182,7 +182,7 @@ class Plan:
                 if random:
                     notes.append(f"weights of {', '.join(random)} are random: its accuracy means nothing")
                 if "calibration" in self.__dict__:  # somebody asked for it
-                    notes.append(self.calibration.note)
+                    notes += self.calibration.notes
         return [note for note in dict.fromkeys(notes) if note]
 
 

@@ -65,8 +65,8 @@ def published_of(config: Mapping[str, Any]) -> list[Published]:
             raise ConfigError(f"{where} must hold match and numbers")
         if all(str(option(config, key)) == str(value) for key, value in row["match"].items()):
             numbers = {str(key): printed(value, f"{where}: {key}") for key, value in row["numbers"].items()}
-            said = (str(row.get(key) or content.get(key) or "") for key in ("where", "source", "note"))
-            rows.append(Published(numbers, *said))
+            texts = (str(row.get(key) or content.get(key) or "") for key in ("where", "source", "note"))
+            rows.append(Published(numbers, *texts))
     return rows
 
 

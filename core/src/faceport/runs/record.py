@@ -89,6 +89,11 @@ class Record:
         emulators = (str((one.get("runs_as") or {}).get("simulated", "")) for one in self.artifacts.values())
         return ", ".join(dict.fromkeys(filter(None, emulators)))
 
+    @property
+    def untrained(self) -> bool:
+        """Tell whether weights are random, so that what labels say of them means nothing."""
+        return any(one.get("random") for one in self.weights.values())
+
     def plain(self) -> dict[str, Any]:
         """Give the record as plain data, as its file holds it: without passwords that stood in addresses."""
         content: dict[str, Any] = plain({"format": FORMAT, **asdict(self)})

@@ -116,8 +116,8 @@ def _own_keys(offered: Offers, keys: list[str], experiment: Any) -> list[str]:
     own = {*offered.content, *(group.partition("/")[0] for group in offered.groups)}
     strange = [key for key in keys if key not in own]
     if strange and experiment not in (None, NOTHING):
-        said = f"experiment={experiment} sets {', '.join(strange)}, of no use to `faceport {offered.verb}`"
-        print(f"note: {said}: ignored", file=sys.stderr)
+        note = f"experiment={experiment} sets {', '.join(strange)}, of no use to `faceport {offered.verb}`"
+        print(f"note: {note}: ignored", file=sys.stderr)
     return [key for key in keys if key in own]
 
 

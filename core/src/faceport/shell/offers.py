@@ -56,7 +56,12 @@ def offers(verb: str) -> Offers:
     """Read what a verb takes, or say which verbs there are."""
     choices = installed().choices("verb")
     if verb not in choices and not is_known("verb", verb):
-        raise ConfigError(f"there is no command '{verb}'. {suggest(verb, choices)}")
+        order = (
+            "The command comes first: faceport COMMAND OPTION=VALUE. "
+            if verb[:1] == "-" or "=" in verb
+            else ""
+        )
+        raise ConfigError(f"there is no command '{verb}'. {order}{suggest(verb, choices)}")
     choice = installed().find("verb", verb)  # or the sentence that says what is wrong with it
     groups = dict(item for entry in choice.choices for item in entry.items())
     card = choice.card

@@ -141,8 +141,8 @@ def judge(override: Override, offers: Offers, yours: Presets) -> None:
         known = [*(name.replace("/", ".") for name in offers.groups), *offers.options]
         longer = _owners(key)
         if longer:
-            said = f"`faceport {offers.verb}` has no option '{key}'. Did you mean"
-            raise ConfigError(f"{said} {' or '.join(f'{name}={value}' for name in longer)}?")
+            sentence = f"`faceport {offers.verb}` has no option '{key}'. Did you mean"
+            raise ConfigError(f"{sentence} {' or '.join(f'{name}={value}' for name in longer)}?")
         raise ConfigError(f"`faceport {offers.verb}` has no option '{key}'. {suggest(key, known)}")
 
 

@@ -92,16 +92,16 @@ def run_job(verb: str, config: dict[str, Any]) -> Any:
     try:
         record: Record = make_verb(verb, config).act(config)
         note = {"folder": record.folder, "kept": record.kept}
-        said = f"{'kept' if record.kept else record.status}: {record.folder}"
-        asked, said = _asked(record, wanted, said)
+        line = f"{'kept' if record.kept else record.status}: {record.folder}"
+        asked, line = _asked(record, wanted, line)
     except Exception as error:
         if os.environ.get("FACEPORT_DEBUG"):
             raise
         note = _failed(config, error)
-        said = f"failed: {error}"
+        line = f"failed: {error}"
     job.write(note)
     left = job.left()
-    print(f"{job.title}: {said}{f' ({left})' if left else ''}", flush=True)
+    print(f"{job.title}: {line}{f' ({left})' if left else ''}", flush=True)
     return asked
 
 

@@ -67,24 +67,26 @@ def keep_within_budget(plan: Plan, folder: Path) -> tuple[Plan, dict[str, Any]]:
     # Its metrics judge the target, not the outputs of its networks.
     plan = replace(plan, checks=replace(plan.checks, tolerance=math.inf))
     trial = replace(plan, portion=PortionOptions(limit, plan.portion.part), metrics=metrics)
+    readable: set[str] = set()
     with working(f"looking for the nodes that must stay in float (accuracy_budget={budget:g})"):
         outcome = search(
             plan.target,
             budget,
-            lambda target: _measure(trial.with_target(target), folder),
+            lambda target: _measure(trial.with_target(target), folder, readable),
             lambda target: _rank(trial.with_target(target)),
         )
     listed = "[" + ",".join(f'"{name}"' for name in outcome.excluded) + "]"
     write_atomically(folder / LIST, listed + "\n")
-    note = _note(outcome, budget, trial.count(), folder)
+    note = _note(outcome, budget, len(readable), trial.count(), folder)
     plan = replace(plan.with_target(outcome.target), notes=(*plan.notes, note))
-    return plan, {"budget": budget, "pictures": trial.count(), **outcome.facts()}
+    return plan, {"budget": budget, "pictures": len(readable), **outcome.facts()}
 
 
-def _note(outcome: Outcome, budget: float, pictures: int, folder: Path) -> str:
+def _note(outcome: Outcome, budget: float, pictures: int, asked: int, folder: Path) -> str:
     verdict = "stays within" if outcome.within else "CANNOT be kept within"
+    lost = f" ({asked - pictures} more could not be read)" if asked > pictures else ""
     note = (
-        f"int8 {verdict} accuracy_budget={budget:g} on {pictures} of the run's pictures, "
+        f"int8 {verdict} accuracy_budget={budget:g} on {pictures} of the run's pictures{lost}, "
         f"{_held_against(outcome)}, with "
     )
     if not outcome.excluded:
@@ -99,12 +101,12 @@ def _held_against(outcome: Outcome) -> str:
     """Name each number beside that of float, the one that moved most first."""
     pairs = [(name, outcome.mixed.get(name, math.nan), value) for name, value in outcome.baseline.items()]
     pairs.sort(key=lambda pair: abs(pair[1] - pair[2]), reverse=True)
-    told = [
+    numbers = [
         f"{name} {own:.4g} (in {outcome.target.soundest} {value:.4g})"
         for name, own, value in pairs[:MOST_TOLD]
     ]
     more = f" and {len(pairs) - MOST_TOLD} that moved less" if len(pairs) > MOST_TOLD else ""
-    return ", ".join(told) + more
+    return ", ".join(numbers) + more
 
 
 def search(
@@ -175,8 +177,8 @@ def _watched(plan: Plan) -> dict[str, Metric]:
     )
 
 
-def _measure(plan: Plan, folder: Path) -> dict[str, float]:
-    """Run a target on the pictures and compute the numbers that are watched."""
+def _measure(plan: Plan, folder: Path, readable: set[str]) -> dict[str, float]:
+    """Run a target on the pictures and compute the numbers that are watched; note which could be read."""
     built = plan.build(plan.first_questions())
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -185,6 +187,8 @@ def _measure(plan: Plan, folder: Path) -> dict[str, float]:
             with PredictionFile(path) as file:
                 for prediction in Engine(plan.model, built.sessions, plan.settings).run(plan.questions()):
                     file.write(prediction)
+                    if not prediction.error:
+                        readable.add(prediction.id)
             numbers = score(plan, lambda: read_predictions(path), None)
     finally:
         built.close()

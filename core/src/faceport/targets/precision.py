@@ -24,9 +24,9 @@ PRECISIONS = {  # by the names that runtimes give to types
 def refuse_fallback(runtime: str, what: str, asked: str, found: str, allowed: bool, why: str = "") -> None:
     """Refuse another device or precision than was asked for, unless the user allowed it."""
     if asked != found and not allowed:
-        told = f" ({why})" if why else ""
+        reason = f" ({why})" if why else ""
         raise FaceportError(
-            f"{runtime} gives {what} {found}, although {asked} was asked for{told}. "
+            f"{runtime} gives {what} {found}, although {asked} was asked for{reason}. "
             f"Ask for {found}, or accept it with target.allow_fallback=true"
         )
 

@@ -171,8 +171,8 @@ class AwayBySize(BySize, Away):
 
     def dispatch(self) -> str:
         """Make ready what was left in every size."""
-        said = [session.dispatch() for session in self._sessions.values() if isinstance(session, Away)]
-        return " ".join(dict.fromkeys(filter(None, said)))
+        answers = [session.dispatch() for session in self._sessions.values() if isinstance(session, Away)]
+        return " ".join(dict.fromkeys(filter(None, answers)))
 
 
 def _size(item: Item) -> str:

@@ -92,8 +92,8 @@ class Trial:
 
     def sample(self, height: int, width: int, faces: int, seed: int = 0) -> Sample:
         """Draw a picture, and what the model needs to be told of it."""
-        told = draw_faces(height, width, faces, {*self.model.needs, *DETECTED}, seed)
-        return Sample(f"{height}x{width}", draw_picture(height, width, seed), faces=told)
+        truth = draw_faces(height, width, faces, {*self.model.needs, *DETECTED}, seed)
+        return Sample(f"{height}x{width}", draw_picture(height, width, seed), faces=truth)
 
     def samples(self) -> list[Sample]:
         """Draw pictures with two faces, with one, and with none: afresh, whatever a model did to the last."""
@@ -158,8 +158,10 @@ def test_networks_are_the_same_every_time(trial: Trial) -> None:
 def test_card_says_what_the_class_does(trial: Trial) -> None:
     card = trial.choice.card
     for field, own in (("provides", trial.model.provides), ("needs", trial.model.needs)):
-        told = {*(card.get(field) or ())}
-        assert told == own, f"card.{field} is {sorted(told)}, the class has {sorted(own)}: make them the same"
+        named = {*(card.get(field) or ())}
+        assert named == own, (
+            f"card.{field} is {sorted(named)}, the class has {sorted(own)}: make them the same"
+        )
 
 
 def test_settled_options_are_options(trial: Trial, tmp_path: Path) -> None:
@@ -246,11 +248,11 @@ def test_what_is_told_is_passed_on(trial: Trial) -> None:
     if not trial.model.needs:
         return
     for sample, faces in zip(trial.samples(), trial.answers, strict=True):
-        told = sample.faces
-        assert told is not None
-        assert len(faces) == len(told), f"{sample.id}: told of {len(told)} faces, answered for {len(faces)}"
-        if len(told):
-            kept = told.only(told.known - trial.model.provides)
+        truth = sample.faces
+        assert truth is not None
+        assert len(faces) == len(truth), f"{sample.id}: told of {len(truth)} faces, answered for {len(faces)}"
+        if len(truth):
+            kept = truth.only(truth.known - trial.model.provides)
             check_same(faces.only(kept.known), kept, 0, sample.id)
 
 

@@ -49,16 +49,16 @@ class Doctor(Verb):
 
     def act(self, config: Mapping[str, Any]) -> Diagnosis:
         """Examine what was asked for."""
-        index, asked = installed(), [word.partition("=") for word in self.options.what]
-        owners = {index.find(index.kind(kind).name, name).plugin for kind, _, name in asked}
-        plugins = [plugin for plugin in index.plugins if not asked or plugin.name in owners]
+        index, pairs = installed(), [word.partition("=") for word in self.options.what]
+        owners = {index.find(index.kind(kind).name, name).plugin for kind, _, name in pairs}
+        plugins = [plugin for plugin in index.plugins if not pairs or plugin.name in owners]
         if self.options.install:
-            install([name for kind, _, name in asked if kind == "target"])
+            install([name for kind, _, name in pairs if kind == "target"])
         with ThreadPoolExecutor(os.cpu_count()) as workers, progress("examining", len(plugins)) as shown:
             findings = tuple(shown.over(workers.map(examine, plugins)))
         remember(findings)
-        clashes = () if asked else tuple(fault.reason for fault in clash_faults())
-        longer = () if asked else tuple(longer_names())
+        clashes = () if pairs else tuple(fault.reason for fault in clash_faults())
+        longer = () if pairs else tuple(longer_names())
         return Diagnosis(tuple(house()), findings, clashes, longer)
 
     def show(self, outcome: Diagnosis) -> int:

@@ -92,9 +92,9 @@ class Run(Recorded):
             *slow_notes(plan.target.precision, ratios),
             *([SIMULATED.format(record.simulated)] if record.simulated else []),
         ]
-        plan = replace(plan, notes=(*plan.notes, *notes))
         record = replace(record, folder=str(folder), times_as_fast_as_fp32=ratios, budget=budget)
-        record = replace(record, notes=plan.warnings())
+        # Those of this very plan: it knows what its networks were calibrated on.
+        record = replace(record, notes=[*dict.fromkeys([*plan.warnings(), *notes])])
         if record.status == "done":
             record = judged(
                 replace(record, metrics=self._score(plan, folder, record)), options.missing_allowed

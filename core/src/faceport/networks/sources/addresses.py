@@ -37,8 +37,8 @@ class Address:
     @property
     def key(self) -> str:
         """Tell sources apart in names of files; nothing can be read out of it."""
-        asked = f"{self.target}#{self.literal}" if self.literal else self.target
-        return hash256(asked.encode(errors="surrogatepass")).hexdigest()[:16]
+        shown = f"{self.target}#{self.literal}" if self.literal else self.target
+        return hash256(shown.encode(errors="surrogatepass")).hexdigest()[:16]
 
     @property
     def place(self) -> Path:

@@ -78,8 +78,8 @@ def _fact(key: str, value: Any) -> Iterator[list[Any]]:
     """Write a fact in one or several lines; what is below it is indented."""
     if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
         for number, item in enumerate(value):
-            told = {name: fact for name, fact in item.items() if name != MATCH}
-            yield from _mapping("" if number else key, told)
+            facts = {name: fact for name, fact in item.items() if name != MATCH}
+            yield from _mapping("" if number else key, facts)
     elif isinstance(value, Mapping) and any(isinstance(item, Mapping | str) for item in value.values()):
         yield from _mapping(key, value)
     else:

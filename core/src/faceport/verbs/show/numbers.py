@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from faceport.plugins.index import installed
+
+if TYPE_CHECKING:
+    from faceport.runs.record import Record
 
 BETTER = ("higher", "lower")
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
@@ -38,6 +41,12 @@ def _patterns(metric: str) -> Mapping[str, Any]:
         return choice.card.get("numbers") or {}
     brought = (verb.card.get("brings") or {} for verb in index.choices("verb").values())
     return next((one[metric] for one in brought if metric in one), {})
+
+
+def means_nothing(record: Record, metric: str) -> bool:
+    """Tell whether labels judge weights that are random."""
+    choice = installed().get("metric", metric)
+    return record.untrained and choice is not None and bool(choice.card.get("labels", True))
 
 
 def headline(metric: str, values: Mapping[str, Any]) -> dict[str, float]:

@@ -46,9 +46,9 @@ def numbers_of(record: Record) -> dict[str, Number]:
         heads = headline(metric, values)
         for name, value in values.items():
             if is_number(value):
-                said = meaning(metric, name)
+                sense = meaning(metric, name)
                 found[f"{metric}.{name}"] = Number(
-                    float(value), _rounded(interval_of(values, name)), said.better, said.unit, name in heads
+                    float(value), _rounded(interval_of(values, name)), sense.better, sense.unit, name in heads
                 )
     return {**_costs(record), **found}
 

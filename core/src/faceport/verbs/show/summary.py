@@ -10,7 +10,7 @@ from typing import Any
 from faceport.escapes import in_markdown
 from faceport.runs.chosen import NAME
 from faceport.runs.record import Record
-from faceport.verbs.show.numbers import ARROWS, headline, interval_of, meaning, with_interval
+from faceport.verbs.show.numbers import ARROWS, headline, interval_of, meaning, means_nothing, with_interval
 from faceport.verbs.show.table import Cell, Column
 from faceport.verbs.show.text import listed
 
@@ -18,11 +18,13 @@ MOST_ROWS = 3  # named by a note
 NONE = "–"  # where there is no number
 SAME = "≈"
 LACKING = "!"
+NOTHING = "?"
 LEGEND = {
     "↑": "higher is better",
     "↓": "lower is better",
     "±": "half of the 95 % interval",
     LACKING: "of an incomplete run",
+    NOTHING: "of random weights: it means nothing",
     SAME: "inside the 95 % interval of the best of the column, or the best inside its own",
 }
 STYLES = {"failed": "red", "incomplete": "red", "waiting": "yellow"}
@@ -97,9 +99,9 @@ def _short(keys: Sequence[str]) -> list[str]:
 
 
 def _title(metric: str, name: str) -> str:
-    said = meaning(metric, name)
-    unit = f" {said.unit}" if said.unit and not name.endswith(f"_{said.unit.lower()}") else ""
-    return f"{name.replace('_', ' ')}{unit}{ARROWS[said.better]}"
+    sense = meaning(metric, name)
+    unit = f" {sense.unit}" if sense.unit and not name.endswith(f"_{sense.unit.lower()}") else ""
+    return f"{name.replace('_', ' ')}{unit}{ARROWS[sense.better]}"
 
 
 def _numbers(records: Sequence[Record], metric: str, name: str) -> list[Cell]:
@@ -113,8 +115,8 @@ def _numbers(records: Sequence[Record], metric: str, name: str) -> list[Cell]:
             cells.append(Cell(NONE if record.metrics else ""))
             continue
         text, style = with_interval(value, interval_of(own, name)), ""
-        if record.status == "incomplete":
-            cells.append(Cell(f"{text} {LACKING}"))
+        if record.status == "incomplete" or means_nothing(record, metric):
+            cells.append(Cell(f"{text} {LACKING if record.status == 'incomplete' else NOTHING}"))
             continue
         others = [
             other
@@ -144,7 +146,7 @@ def _apart(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool 
 
 def _comparable(one: Record, other: Record, metric: str) -> bool:
     """Tell whether two records have a number of the same pictures, all of them, by the same protocol."""
-    if "incomplete" in (one.status, other.status):
+    if "incomplete" in (one.status, other.status) or means_nothing(other, metric):
         return False
     same_data = all(one.config.get(key) == other.config.get(key) for key in ("dataset", "limit", "part"))
     protocol = [record.metrics.get(metric, {}).get("protocol") for record in (one, other)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from faceport.escapes import printable
-from faceport.verbs.show.text import cell_len, shorten, wrap
+from faceport.verbs.show.text import cell_len, shorten_apart, wrap
 
 GAP = 2  # blanks between two columns
 TITLE = 8  # a title takes several lines rather than make a column wider than this
@@ -141,19 +141,21 @@ def _written(columns: Sequence[Column], rows: Sequence[Row], widths: list[int]) 
         height = max(map(len, titles))
         titles = [[""] * (height - len(some)) + some for some in titles]  # they stand on the first row
         written += _stacked(columns, [[(text, "bold") for text in some] for some in titles], widths)
-    for one in rows:
-        parts_of = [
-            [(text, cell.style) for text in _fitted(cell.text, column, w)]
-            for cell, column, w in zip(one, columns, widths, strict=True)
-        ]
-        written += _stacked(columns, parts_of, widths)
+    texts = [
+        _fitted([one[at].text for one in rows], column, w)
+        for at, (column, w) in enumerate(zip(columns, widths, strict=True))
+    ]
+    for number, one in enumerate(rows):
+        cells = [[(text, cell.style) for text in texts[at][number]] for at, cell in enumerate(one)]
+        written += _stacked(columns, cells, widths)
     return written
 
 
-def _fitted(text: str, column: Column, width: int) -> list[str]:
+def _fitted(texts: Sequence[str], column: Column, width: int) -> list[list[str]]:
+    """Give the lines of each cell of a column."""
     if column.prose:
-        return wrap(text, width)
-    return [shorten(text, width) if column.least else text]
+        return [wrap(text, width) for text in texts]
+    return [[text] for text in (shorten_apart(texts, width) if column.least else texts)]
 
 
 def _stacked(

@@ -95,10 +95,10 @@ def _show_metrics(out: Console, metrics: Mapping[str, Mapping[str, Any]], lackin
             protocol = f" ({values['protocol']})" if "protocol" in values else ""
             headings[len(rows)] = f"{metric}{protocol}{', INCOMPLETE: see below' if lacking else ''}"
         for name, value in numbers.items():
-            said = meaning(metric, name)
-            better = f"{said.better} is better" if said.better else ""
+            sense = meaning(metric, name)
+            better = f"{sense.better} is better" if sense.better else ""
             interval = interval_text(interval_of(values, name))
-            rows.append(row(f"  {name}", number(value), interval, said.unit, better))
+            rows.append(row(f"  {name}", number(value), interval, sense.unit, better))
     if not rows:
         return
     columns = [

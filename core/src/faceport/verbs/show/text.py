@@ -76,12 +76,12 @@ def print_sentence(text: str, indent: int = 0, stream: TextIO | None = None) -> 
         print(line, file=stream)
 
 
-def shorten(text: str, width: int) -> str:
+def shorten(text: str, width: int, share: float = TAIL) -> str:
     """Leave out the middle of a text that is too long, at the separators of a path or name if it can be."""
     if cell_len(text) <= width:
         return text
     room = max(width - 1, 1)
-    tail = text[len(text) - min(len(text), max(1, round(room * TAIL))) :]
+    tail = text[len(text) - min(len(text), max(1, round(room * share))) :]
     while cell_len(tail) > room:
         tail = tail[1:]
     at = next((place for place, letter in enumerate(tail) if letter in SEPARATORS), len(tail))
@@ -94,6 +94,15 @@ def shorten(text: str, width: int) -> str:
             break
         head += letter
     return f"{head}{ELLIPSIS}{tail}"
+
+
+def shorten_apart(texts: Sequence[str], width: int) -> list[str]:
+    """Shorten texts that stand below each other; what differed still differs, or stays as long as it is."""
+    for share in (TAIL, 1 - TAIL, 0.2):
+        short = [shorten(text, width, share) for text in texts]
+        if len(set(short)) == len(set(texts)):
+            return short
+    return [*texts]
 
 
 def shared_start(names: Iterable[str], separators: str = SEPARATORS) -> str:

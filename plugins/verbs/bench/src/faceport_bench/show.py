@@ -8,7 +8,7 @@ from typing import Any
 from faceport.runs.published import published_of
 from faceport.runs.record import Record
 from faceport.verbs.show.numbers import is_number, number
-from faceport.verbs.show.table import Column, row
+from faceport.verbs.show.table import Column, Row, row
 from faceport.verbs.show.terminal import console, say, show_run, show_sweep, show_table
 from faceport_bench.subjects import labels
 
@@ -36,11 +36,13 @@ def show(records: Sequence[Record], baseline: str) -> int:
 def _show_alone(records: Sequence[Record], names: Sequence[str]) -> None:
     """Show the networks alone: how long, how much work, which share of the machine."""
     rows = []
-    for record, name in zip(records, names, strict=True):
-        for network, one in (record.metrics.get("alone", {}).get("networks") or {}).items():
+    alone = [record.metrics.get("alone", {}).get("networks") or {} for record in records]
+    single = len(records) > 1 and all(len(networks) <= 1 for networks in alone)  # the names say enough
+    for networks, name in zip(alone, names, strict=True):
+        for network, one in networks.items():
             rows.append(
                 row(
-                    " ".join(filter(None, (name if len(records) > 1 else "", network))),
+                    name if single else " ".join(filter(None, (name if len(records) > 1 else "", network))),
                     str(one.get("rows", NONE)),
                     *(_number(one.get(key)) for key in ("p50_ms", "p99_ms")),
                     _number(one.get("per_second", one.get("rate_per_second"))),
@@ -70,37 +72,39 @@ def _show_alone(records: Sequence[Record], names: Sequence[str]) -> None:
 
 def _show_published(records: Sequence[Record], names: Sequence[str]) -> None:
     """Show what was published beside what was measured; nothing is counted as ours."""
-    rows, notes = [], []
+    groups: dict[str, list[Row]] = {}
+    notes = []
     for record, name in zip(records, names, strict=True):
         for published in published_of(record.config):
+            rows = groups.setdefault(", ".join(filter(None, (name, published.where))), [])
             for key, one in published.numbers.items():
                 own = measured(record.metrics, key)
-                if record_is_random(record) and key.partition(".")[0] not in FOR_RANDOM:
-                    own, said = None, "weights are random"
+                if record.untrained and key.partition(".")[0] not in FOR_RANDOM:
+                    own, verdict = None, "weights are random"
                 else:
-                    said = _verdict(one, own)
-                rows.append(row(name, key, one.text, published.where, _number(own), said))
+                    verdict = _verdict(one, own)
+                rows.append(row(key, one.text, _number(own), verdict))
             notes += [f"published: {published.source}", published.note]
-    if not rows:
+    if not groups:
         return
     out = console()
     say(out, "published beside measured", "bold")
-    columns = [Column("configuration", least=16, key=True), Column("number", least=12)]
-    columns += [
-        Column("published", right=True),
-        Column("where", least=10),
-        Column("here", right=True),
-        Column(""),
-    ]
-    filled = [at for at in range(len(columns)) if at != 3 or any(one[3].text for one in rows)]
-    show_table(out, [columns[at] for at in filled], [[one[at] for at in filled] for one in rows])
+    # Tables below each other that are one to the eye: as wide columns, and their titles once.
+    widest = max(len(one[0].text) for rows in groups.values() for one in rows)
+    for at, (name, rows) in enumerate(groups.items()):
+        titles = ("",) * 4 if at else ("", "published", "here", "")
+        columns = [
+            Column(title, right=right)
+            for title, right in zip(titles, (False, True, True, False), strict=True)
+        ]
+        say(out, name)
+        padded = [
+            [one[0].text.ljust(widest), *(one[at].text.rjust(10) for at in (1, 2)), one[3].text]
+            for one in rows
+        ]
+        show_table(out, columns, [row(*texts) for texts in padded])
     for note in dict.fromkeys(filter(None, notes)):
         say(out, note, indent=2)
-
-
-def record_is_random(record: Record) -> bool:
-    """Tell whether a record is of drawn weights, whose accuracy means nothing."""
-    return any(one.get("random") for one in record.weights.values())
 
 
 def measured(metrics: Mapping[str, Any], key: str) -> float | None:
@@ -115,7 +119,10 @@ def _verdict(published: Any, own: float | None) -> str:
         return "not measured"
     if published.agrees(own):
         return "the same"
-    return f"{own / published.value - 1:+.2%}" if published.value else ""
+    if not published.value:
+        return ""
+    ratio = own / published.value
+    return f"{ratio - 1:+.2%}" if 0.5 < ratio < 2 else f"{ratio:.3g} times that"
 
 
 def _number(value: Any) -> str:

@@ -37,12 +37,11 @@ def beside(records: Sequence[Record], labels: Sequence[str]) -> tuple[list[Line]
             notes[str(error)] = None
             continue
         own = numbers_of(record) if some else {}
-        random = any(one.get("random") for one in record.weights.values())
         for published in some:
             for key, printed in published.numbers.items():
                 value = own[key].value if key in own else None
                 said = _said(printed, value)
-                if random and key.partition(".")[0] not in COSTS:
+                if record.untrained and key.partition(".")[0] not in COSTS:
                     value, said = None, "not to be compared: weights are random"
                 text = NONE if value is None else _short(value)
                 lines.append(Line(label, key, printed.text, published.where, text, said))

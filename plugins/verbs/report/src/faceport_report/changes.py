@@ -9,6 +9,8 @@ from typing import Any
 from faceport.runs.record import Record
 from faceport_report.settings import flat, typed
 
+PLACES = ("model.weights", "detector.weights")  # where weights lie
+
 
 @dataclass(frozen=True)
 class Change:
@@ -34,13 +36,24 @@ def changes(one: Record, other: Record) -> list[Change]:
     }
     found = []
     said: set[tuple[str, str]] = set()
+    moved = _only_moved(one, other)
     for part, (before, after) in parts.items():
         for key in dict.fromkeys([*before, *after]):
+            if moved and (part == "weights" or key in PLACES):
+                continue
             old, new = _text(before, key), _text(after, key)
             if old != new and not (part == "settled" and (old, new) in said):
                 found.append(Change(part, key, old, new))
                 said.add((old, new))
     return found
+
+
+def _only_moved(one: Record, other: Record) -> bool:
+    """Tell whether the weights are the same files, by their hashes, wherever they lay."""
+    before, after = (
+        {name: item.get("sha256") for name, item in record.weights.items()} for record in (one, other)
+    )
+    return before == after and bool(before) and all(before.values())
 
 
 def _text(values: Mapping[str, Any], key: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from faceport.runs.record import Record
 from faceport.runs.records import Run
+from faceport.verbs.show.numbers import means_nothing
 from faceport.verbs.show.quantities import COSTS, Number
 
 ASKED = ("scenario", "subject")  # how queries come: costs depend on it
@@ -36,7 +37,7 @@ def bests(runs: Sequence[Run], tables: Sequence[Mapping[str, Number]], key: str)
     """Find the rows that are best of all that they may be compared with; finished runs only."""
     groups: dict[str, list[int]] = {}
     for at, run in enumerate(runs):
-        if run.scored and key in tables[at]:
+        if run.scored and key in tables[at] and not means_nothing(run.record, key.partition(".")[0]):
             groups.setdefault(basis(run.record, key), []).append(at)
     best = set()
     for rows in groups.values():

@@ -11,6 +11,7 @@ from faceport.engine.timing import IN_ENGINE, SERVICE, SHORTEST, STEP
 from faceport.escapes import printable
 from faceport.runs.record import Record, Timing
 from faceport.runs.records import Run
+from faceport.verbs.show.numbers import means_nothing
 from faceport.verbs.show.quantities import is_accuracy, known_keys, numbers_of, title
 from faceport_report.comparable import bests
 from faceport_report.curves import Curve
@@ -59,6 +60,7 @@ def content(runs: Sequence[Run], decision: Decision, drawn: Mapping[int, Sequenc
                     for key, one in tables[at].items()
                 },
                 "best": [key for key in known if at in best[key]],
+                "void": [key for key in tables[at] if means_nothing(record, key.partition(".")[0])],
                 "stages": {clean(name): short(value) for name, value in stages(record).items()},
                 "latency": percentiles(record),
                 "notes": [pool.place(clean(note, MOST_NOTES)) for note in record.notes],

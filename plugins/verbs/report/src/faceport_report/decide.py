@@ -127,11 +127,6 @@ def _slowness(table: Mapping[str, Number]) -> float:
     return table["latency.mean_ms"].value if "latency.mean_ms" in table else math.inf
 
 
-def untrained(run: Run) -> bool:
-    """Tell whether weights are random, so that accuracy means nothing."""
-    return any("are random: its accuracy means nothing" in note for note in run.record.notes)
-
-
 def _objection(run: Run, table: Mapping[str, Number], bounds: Sequence[Bound], key: str) -> str:
     """Say what stands against a run; empty where nothing does. What was not measured keeps no bound."""
     if not run.scored:
@@ -145,7 +140,7 @@ def _objection(run: Run, table: Mapping[str, Number], bounds: Sequence[Bound], k
             return f"{beyond} {bound.value:g} was asked for"
     if key not in table:
         return f"{key} was not measured"
-    if untrained(run) and is_accuracy(key, table[key]):
+    if run.record.untrained and is_accuracy(key, table[key]):
         return "its weights are random: its accuracy means nothing"
     return ""
 
@@ -185,7 +180,7 @@ def _unmeasured(
     if "latency.p99_ms" not in table and not any(key.endswith("p99_ms") for key in table):
         lacking.append("latency p99 (too few pictures)")
     lacking += [name for name in ("energy", "memory") if not any(name in key for key in table)]
-    if untrained(runs[winner]):
+    if runs[winner].record.untrained:
         lacking.append("anything with trained weights: those of this run are random")
     others = [key for key, one in known.items() if one.head and key not in table]
     return lacking + others[:5]

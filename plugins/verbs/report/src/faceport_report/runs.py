@@ -9,8 +9,9 @@ from typing import Any
 
 from faceport.api import Verb
 from faceport.runs.records import Run, gather
-from faceport.verbs.show.numbers import with_interval
+from faceport.verbs.show.numbers import means_nothing, with_interval
 from faceport.verbs.show.quantities import Number, known_keys, numbers_of, resolve, title
+from faceport.verbs.show.summary import LACKING, NOTHING
 from faceport.verbs.show.table import Cell, Column, lines
 from faceport.verbs.show.terminal import console, say, show_line, width_of
 from faceport_report.comparable import bests
@@ -20,6 +21,11 @@ from faceport_report.settings import flat, varied
 
 NONE = "–"
 BEST = "*"
+LEGEND = {
+    BEST: f"{BEST} best of its data and protocol",
+    LACKING: f"{LACKING} of an unfinished run",
+    NOTHING: f"{NOTHING} of random weights: it means nothing",
+}
 
 
 @dataclass(frozen=True)
@@ -66,12 +72,13 @@ class Runs(Verb):
         columns = [outcome.columns[at] for at in kept]
         for line in lines(columns, [[row[at] for at in kept] for row in outcome.rows], width):
             show_line(out, line)
-        if any(BEST in cell.text for row in outcome.rows for cell in row):
-            say(
-                out,
-                f"{BEST} best of its data and protocol; ↑ higher, ↓ lower is better; ! of an unfinished run",
-            )
-        hidden = [one.title for at, one in enumerate(outcome.columns) if at not in kept]
+        signs = {row[at].text[-1:] for row in outcome.rows for at in kept} & {*LEGEND}
+        if signs:
+            said = [text for sign, text in LEGEND.items() if sign in signs]
+            say(out, "; ".join([*said, "↑ higher, ↓ lower is better"]))
+        hidden = [
+            f"{one.above} {one.title}".strip() for at, one in enumerate(outcome.columns) if at not in kept
+        ]
         if hidden:
             say(out, f"not shown for want of room: {', '.join(hidden)} (columns=[METRIC.NUMBER,...] chooses)")
         if not outcome.runs:
@@ -127,16 +134,22 @@ def tabulate(
         [
             *(Cell(settings[at].get(key, "")) for key in apart),
             Cell(run.record.status, "green" if run.scored else "red"),
-            *(number_cell(tables[at].get(key), at in best[key], run.scored) for key in keys),
+            *(number_cell(tables[at].get(key), _mark(run, key, at in best[key])) for key in keys),
         ]
         for at, run in enumerate(runs)
     ]
     return columns, rows
 
 
-def number_cell(number: Number | None, best: bool, scored: bool) -> Cell:
-    """Write a number, marked where it is the best or of a run that is not finished."""
+def _mark(run: Run, key: str, best: bool) -> str:
+    if not run.scored:
+        return LACKING
+    return NOTHING if means_nothing(run.record, key.partition(".")[0]) else BEST if best else ""
+
+
+def number_cell(number: Number | None, mark: str) -> Cell:
+    """Write a number with its mark; the best is bold."""
     if number is None:
         return Cell(NONE)
-    mark = f" {BEST}" if best else "" if scored else " !"
-    return Cell(with_interval(number.value, number.interval) + mark, "bold" if best else "")
+    text = with_interval(number.value, number.interval)
+    return Cell(f"{text} {mark}".rstrip(), "bold" if mark == BEST else "")

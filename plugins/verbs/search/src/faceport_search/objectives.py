@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -82,6 +83,9 @@ def values_of(record: Record, objectives: Sequence[Objective]) -> list[float]:
 
 
 def _why(key: str, found: Mapping[str, object]) -> str:
-    metric = key.partition(".")[0]
+    metric, _, name = key.partition(".")
     own = [name for name in found if name.startswith(f"{metric}.")]
-    return f"there are {', '.join(own)}" if own else f"choose what measures it, e.g. metric={metric}"
+    if not own:
+        return f"choose what measures it, e.g. metric={metric}"
+    cure = "; percentiles come of enough pictures: raise limit=" if re.match(r"p\d", name) else ""
+    return f"there are {', '.join(own)}{cure}"

@@ -80,7 +80,7 @@ function cellOf(row, column) {
   const found = row.numbers[column.key];
   if (!found) return make("td", DASH, "soft");
   const cell = make("td", undefined, row.best.includes(column.key) ? "best" : "");
-  cell.append(written(found[0]) + (row.status === "done" ? "" : " !"));
+  cell.append(written(found[0]) + (row.status !== "done" ? " !" : row.void.includes(column.key) ? " ?" : ""));
   if (found.length === 3 && found[1] !== null && found[2] - found[1] > 1e-9) {
     cell.append(make("span", ` ±${((found[2] - found[1]) / 2).toPrecision(2)}`, "soft"));
   }
@@ -172,7 +172,8 @@ function plotFront() {
   }
   const models = [...new Set(data.rows.map((row) => row.label.split(" ")[0]))], traces = [];
   for (const points of groups.values()) {
-    const best = front(points.filter((one) => one.row.status === "done"), about(up).sign, about(across).sign);
+    const valid = points.filter(({ row }) => row.status === "done" && ![up, across].some((key) => row.void.includes(key)));
+    const best = front(valid, about(up).sign, about(across).sign);
     if (about(up).sign && about(across).sign && best.length > 1) {
       traces.push({ x: best.map((one) => one.x), y: best.map((one) => one.y), mode: "lines", hoverinfo: "skip",
         line: { dash: "dot", width: 2, color: "#7d8b99" }, showlegend: false });
