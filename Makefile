@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PLUGINS := $(sort $(wildcard plugins/*/*/pyproject.toml))
-PACKAGES := $(notdir $(wildcard core/src/* plugins/*/*/src/* examples/*/src/*))
+KERNELS := kernels/pyproject.toml $(wildcard kernels/src/faceport_kernels/*.c)
+PACKAGES := $(notdir $(wildcard core/src/* kernels/src/* plugins/*/*/src/* examples/*/src/*))
 EMPTY :=
 SPACE := $(EMPTY) $(EMPTY)
-SOURCES := $(subst $(SPACE),:,$(wildcard core/src plugins/*/*/src examples/*/src))
+SOURCES := $(subst $(SPACE),:,$(wildcard core/src kernels/src plugins/*/*/src examples/*/src))
 PROCESSORS ?= Haswell,-pcid,-x2apic,-tsc-deadline,-hle,-invpcid,-rtm
 ARITHMETIC := $(wildcard tests/plugins/test_saturation.py tests/plugins/test_target_*.py) tests/plugins/test_pipnet.py
 STAMP := $(VENV)/.installed
@@ -18,12 +19,12 @@ export FACEPORT_CACHE ?= $(CURDIR)/.cache
 install: $(STAMP)
 
 # The core and every plugin with its extras, editable, in one environment; and the weights of the demo, while
-# there is a network.
-$(STAMP): constraints.txt requirements-dev.txt tools/requirements.py core/pyproject.toml $(PLUGINS)
+# there is a network. Where there is no C compiler, the kernels are installed without what would be compiled.
+$(STAMP): constraints.txt requirements-dev.txt tools/requirements.py core/pyproject.toml $(KERNELS) $(PLUGINS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "setuptools>=77" wheel
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --requirement requirements-dev.txt \
-		--editable "core[torch,testing]" $(shell $(PYTHON) tools/requirements.py)
+		--editable "core[torch,testing]" --editable ./kernels $(shell $(PYTHON) tools/requirements.py)
 	-$(BIN)/python tools/demo.py --fetch
 	touch $@
 
@@ -60,8 +61,9 @@ processors: install
 		qemu-x86_64 -cpu $$cpu $(BIN)/python -m pytest -p no:cacheprovider $(ARITHMETIC) || exit 1; \
 	done
 
+# Every benchmark; the table of benchmarks/README.md is made of what they claim.
 bench: install
-	for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	$(BIN)/python tools/bench.py
 
 clean:
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache runs out

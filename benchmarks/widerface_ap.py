@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from measure import claim, ratio
 
 from faceport.ops.boxes import iou as overlaps
 from faceport_widerface_dataset.dataset import WiderFace, WiderFaceOptions
@@ -95,9 +96,8 @@ def main() -> None:
     print(
         f"{len(images)} pictures, {detections} detections: AP " + " / ".join(f"{value:.7f}" for value in ours)
     )
-    print(
-        f"faceport {np.median(fast):.2f} s, straightforward {slow:.1f} s, ratio {slow / np.median(fast):.0f}"
-    )
+    print(f"faceport {np.median(fast):.2f} s, straightforward {slow:.1f} s")
+    claim("WIDER FACE AP", "a loop over thresholds'", ratio([slow] * len(fast), fast), 50)
 
 
 if __name__ == "__main__":

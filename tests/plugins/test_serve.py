@@ -1,6 +1,8 @@
 """The service: what it answers, what it refuses, and that it stays within its bounds."""
 
 import asyncio
+import os
+import sys
 from concurrent.futures import Future
 from types import SimpleNamespace
 
@@ -9,7 +11,9 @@ import pytest
 
 from faceport.data.pictures import decode, encode
 from faceport.data.videos import VideoWriter
+from faceport.engine.timing import IN_ENGINE, SERVICE
 from faceport.errors import ConfigError, FaceportError
+from faceport.shell.compose import compose_config
 from faceport.types import Faces, Prediction
 from tests.plans import act
 
@@ -22,10 +26,10 @@ from starlette.testclient import TestClient
 
 from faceport_serve.app import description, make_app
 from faceport_serve.catalogue import Catalogue
-from faceport_serve.gallery import FullError, Gallery
 from faceport_serve.limits import Limits, Rates
 from faceport_serve.options import ServeOptions, offers_of
-from faceport_serve.served import Offer, Ticket
+from faceport_serve.quiet import quiet_libraries
+from faceport_serve.served import Offer, Ticket, Timings
 
 JPEG = encode(np.full((40, 60, 3), 90, np.uint8))
 OFFERS = [Offer(name, {"model": {"name": "toy"}, "target": {"name": name}}) for name in ("one", "two", "bad")]
@@ -220,39 +224,6 @@ def test_people_are_enrolled_found_listed_and_forgotten():
     assert one.post("/v1/gallery?name=", content=JPEG).status_code == 400
 
 
-def test_a_gallery_is_kept_and_keeps_spaces_apart(tmp_path):
-    path = tmp_path / "people.db"
-    rows = np.random.default_rng(0).standard_normal((50, 8)).astype(np.float32)
-    first = Gallery(path, most=51)
-    numbers = [first.enrol(str(at), "a", row) for at, row in enumerate(rows)]
-    first.enrol("other", "b", rows[0])
-    with pytest.raises(FullError, match="51 faces"):
-        first.enrol("one more", "a", rows[0])
-    first.close()
-    again = Gallery(path)
-    found = again.search("a", rows[:3] + 0.01, 50)
-    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    for at, matches in enumerate(found):
-        asked = (rows[at] + 0.01) / np.linalg.norm(rows[at] + 0.01)
-        expected = sorted(zip(-(unit @ asked), numbers, strict=True))
-        assert [match.id for match in matches] == [number for _, number in expected]
-    assert [match.name for match in again.search("b", rows[:1], 5)[0]] == ["other"]
-    assert again.search("nothing", rows[:1], 5) == [[]]
-    again.close()
-
-
-def test_a_gallery_takes_no_file_of_others(tmp_path):
-    import sqlite3
-
-    with sqlite3.connect(tmp_path / "x.db") as other:
-        other.execute("create table t (a)")
-    with pytest.raises(FaceportError, match="something else"):
-        Gallery(tmp_path / "x.db")
-    (tmp_path / "y.db").write_text("no database, but a text that is long enough to be taken for one" * 99)
-    with pytest.raises(FaceportError, match="cannot be used"):
-        Gallery(tmp_path / "y.db")
-
-
 def test_models_come_and_go_by_name():
     made = make()
     one = TestClient(made.app, base_url="http://localhost")
@@ -312,7 +283,7 @@ def ask(app, count, **sent):
     return asyncio.run(together())
 
 
-def test_what_there_is_no_room_for_is_told_to_come_again():
+def test_who_finds_no_room_is_asked_to_come_again():
     found = ask(make(never, seconds=0.2).app, 6)
     assert sorted(one.status_code for one in found) == [429] * 4 + [504] * 2
     assert all(int(one.headers["Retry-After"]) >= 1 for one in found if one.status_code == 429)
@@ -355,6 +326,31 @@ def test_offers_are_what_the_command_line_says():
     assert names == ["m-onnxruntime-fp32", "m-openvino-int8", "small"]
     assert offers_of(config, options)[1].config["model"]["weights"] == "w"
     assert offers_of(config, options)[2].config["model"] == {"name": "s", "size": 3}
+    words = ["model=retinaface_mobilenet", 'models={small: "model=s", other: "model=s model.size=3"}']
+    told = compose_config("serve", words)
+    assert told["models"] == {"small": "model=s", "other": "model=s model.size=3"}
     for wrong in ("weights=x", "model.size=3", "target=torch", "path"):
         with pytest.raises(ConfigError, match="models.x"):
             offers_of(config, ServeOptions(models={"x": wrong}))
+
+
+def test_times_of_stages_add_up_to_the_time_in_the_engine():
+    timings = Timings()
+    own = [("decode", 0.01), ("preprocess", 0.02), ("postprocess", 0.01)]
+    for service, whole, networks, waiting in (
+        (0.1, 0.13, 60, 30),
+        (0.5, 0.3, 260, 0),
+    ):  # one by one, side by side
+        timings.sample("x", [*own, (SERVICE, service), (IN_ENGINE, whole)])
+        found = timings.take("x")
+        assert found["networks"] == pytest.approx(networks) and found["waiting"] == pytest.approx(waiting)
+        assert sum(found.values()) == pytest.approx(1e3 * whole)
+    assert timings.take("x") == {}
+
+
+def test_libraries_print_nothing_and_python_does(capfd):
+    with quiet_libraries():
+        os.write(2, b"Corrupt JPEG data")
+        print("a sentence", file=sys.stderr)
+    os.write(2, b"afterwards")
+    assert capfd.readouterr().err == "a sentence\nafterwards"

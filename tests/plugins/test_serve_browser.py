@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 
+from faceport.data.drawing import PALETTE
 from faceport.data.pictures import decode, encode
 from tests.plugins.serving import serving
 
@@ -114,15 +115,19 @@ def test_a_camera_is_watched_and_models_are_switched_meanwhile(page, tmp_path):
         " document.querySelector('#stage figcaption').innerText]"
     )
     assert label == caption
-    turquoise = """() => {
+    page.wait_for_timeout(500)  # some frames more
+    coloured = """(colours) => {
         const one = document.querySelector('#stage canvas');
         const all = one.getContext('2d').getImageData(0, 0, one.width, one.height).data;
-        let count = 0;
-        for (let at = 0; at < all.length; at += 4)
-            count += all[at] < 90 && all[at + 1] > 190 && all[at + 2] > 180;
-        return count;
+        return colours.map((colour) => {
+            let count = 0;
+            for (let at = 0; at < all.length; at += 4)
+                count += colour.every((value, place) => Math.abs(all[at + place] - value) < 12);
+            return count;
+        });
     }"""
-    assert page.evaluate(turquoise) > 100, "boxes are drawn"
+    boxes = page.evaluate(coloured, [[*PALETTE[track]] for track in range(1, 7)])
+    assert min(boxes) > 50, "six boxes, and each face has the colour of its number still"
     page.screenshot(path=tmp_path / "camera.png", full_page=True)
     page.select_option("#model", label="retinaface_mobilenet on openvino, fp32")
     says(page, "#stage figcaption", "openvino")
@@ -149,6 +154,29 @@ def test_pictures_are_looked_at(page, photo, tmp_path):
     page.set_input_files("#first", str(photo))
     page.set_input_files("#other", str(photo))
     says(page, "#verdict", "gives no embeddings")
+
+
+def test_a_screen_reader_has_a_name_for_everything_and_the_keyboard_reaches_it(page):
+    reader = page.context.new_cdp_session(page)
+    for tab in ("look", "verify", "gallery"):
+        page.click(f"#tab-{tab}")
+        nodes = reader.send("Accessibility.getFullAXTree")["nodes"]
+        named = [
+            (node["role"]["value"], node.get("name", {}).get("value", ""))
+            for node in nodes
+            if not node["ignored"]
+            and any(
+                one["name"] == "focusable" and one["value"]["value"] for one in node.get("properties", ())
+            )
+        ]
+        assert len(named) >= 8 and all(name for _, name in named), named
+        page.focus(".skip")
+        reached = set()
+        for _ in range(len(named)):
+            reached.add(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
+            page.keyboard.press("Tab")
+        own = {"look": "camera", "verify": "first", "gallery": "searched"}[tab]
+        assert {f"tab-{tab}", "model", own} <= reached
 
 
 def test_the_description_is_a_page(page, service):

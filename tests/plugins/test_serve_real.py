@@ -92,7 +92,7 @@ def test_the_client_asks_for_faces_and_raises_sentences(service, photo):
         assert refused.value.status == status
 
 
-def test_the_client_comes_again_when_it_is_told_to():
+def test_the_client_comes_again_when_it_should():
     full = (429, b'{"error": "full"}')
     told = iter([full, (200, b'{"models": [{"name": "x"}]}'), full])
 
@@ -136,13 +136,18 @@ def test_a_camera_of_a_board_is_answered(service, photo):
         assert seen["count"] == found["count"] == 6
         left = np.float32(sorted(seen["boxes"])) * 1200 / 640
         assert np.abs(left - np.float32(sorted(found["boxes"]))).max() < 20  # other pixels, the same faces
+        tracks = dict(zip(seen["attributes"]["track"], seen["boxes"], strict=True))
+        assert [*tracks] == [1, 2, 3, 4, 5, 6]
+        socket.send(nv12)
+        (again,) = json.loads(socket.recv())["answers"]
+        assert dict(zip(again["attributes"]["track"], again["boxes"], strict=True)) == tracks
         socket.send(nv12[:-1])
         assert "bytes, not" in json.loads(socket.recv())["error"]
         socket.send(json.dumps({"format": "picture"}))
         for _ in range(20):
             socket.send(photo)
         answers = [json.loads(socket.recv())]
-        while answers[-1]["frame"] < 21:
+        while answers[-1]["frame"] < 22:
             answers.append(json.loads(socket.recv()))
         assert answers[-1]["dropped"] == 20 - len(answers)  # the newest won
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from faceport.bounds import Amount
 from faceport.errors import FaceportError
 from faceport.types import Array, Call, Crops, Faces, Prediction, Sample, Tensors, TensorSpec
 from faceport.verb import NoOptions as NoOptions
@@ -209,7 +210,7 @@ class TargetOptions:
     """What the core turns on a target; the options of a target inherit it and narrow what may be chosen."""
 
     precision: str = "fp32"
-    tolerance: float | None = None  # largest error over the spread of an output; None: as suits the precision
+    tolerance: Amount | None = None  # largest error over an output's spread; None: as suits the precision
     allow_fallback: bool = False  # accept another device or precision than asked for
 
     @classmethod
@@ -230,7 +231,7 @@ class QuantisedOptions(TargetOptions):
     """What the core turns on a target that has int8, whose ranges come from recorded calls."""
 
     exclude: list[str] = field(default_factory=list)  # ONNX nodes that stay in float: NODE, or NETWORK:NODE
-    accuracy_budget: float | None = None  # most that a number may change; the core then finds what to exclude
+    accuracy_budget: Amount | None = None  # most that a number may change; the core finds what to exclude
     range: str = "minmax"  # how ranges of activations are chosen
 
     def shaping(self) -> dict[str, Any]:

@@ -122,3 +122,12 @@ def test_any_picture_size(size: tuple[int, int]) -> None:
         identities=np.array([1, 2]),
     )
     assert draw(plain(*size), faces).shape == (*size, 3)
+
+
+def test_a_track_has_its_colour_and_its_number_in_every_frame() -> None:
+    def drawn(*tracks: int) -> np.ndarray:
+        places = boxes(*((10 + 100 * at, 60, 90 + 100 * at, 200) for at in range(len(tracks))))
+        return draw(plain(), Faces(places, attributes={"track": np.array(tracks)}))
+
+    assert tuple(drawn(2)[200, 50]) == tuple(drawn(5, 2)[200, 150]) == PALETTE[2]
+    assert changed(drawn(1, 2), drawn(1, 10))[40:60, 110:190].any(), "the number is written"

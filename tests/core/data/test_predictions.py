@@ -222,3 +222,29 @@ def test_a_pipe_is_no_file_of_predictions(tmp_path):
     os.mkfifo(tmp_path / "predictions.jsonl")
     with pytest.raises(FaceportError, match="is a pipe, a socket or a device"):
         list(read_predictions(tmp_path / "predictions.jsonl"))
+
+
+@pytest.mark.parametrize(
+    "id_", ["a/b.jpg", 'with "quotes"', "back\\slash", "ünï/😀.jpg", "x" * 4000, "error"]
+)
+@pytest.mark.parametrize("error", ["", "x.jpg: cannot be read", 'has an "error"'])
+def test_a_run_that_goes_on_reads_what_a_full_look_reads(tmp_path, id_, error):
+    path = tmp_path / "p.jsonl"
+    lines = [Prediction("first", faces(2)), Prediction(id_, Faces() if error else faces(1), error)]
+    other_order = b'{"id":"last","boxes":[],"error":"why"}\n'
+    path.write_bytes(b"".join(map(to_json, lines)) + other_order + b'{"id":"cut off')
+    with PredictionFile(path) as file:
+        read = list(read_predictions(path))
+        assert file.count == 3 and [one.id for one in read] == ["first", id_, "last"]
+        assert file.named == {one.id: one.error for one in read if one.error}
+        samples = (Sample(one, np.zeros((2, 2, 3), np.uint8)) for one in ("first", id_, "last", "next"))
+        assert [sample.id for sample in file.without_done(samples)] == ["next"]
+    assert path.read_bytes().endswith(other_order)
+
+
+def test_a_line_that_is_damaged_at_either_end_is_named_at_once(tmp_path):
+    path = tmp_path / "p.jsonl"
+    for damaged in (b'"id":"a","boxes":[]}', b'{"id":"a","boxes":[', b'{"id":"a\xff","boxes":[]}'):
+        path.write_bytes(to_json(Prediction("z", faces(1))) + damaged + b"\n")
+        with pytest.raises(FaceportError, match="p.jsonl:2 is not a prediction"):
+            PredictionFile(path)

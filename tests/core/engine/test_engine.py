@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from faceport.api import Model
+from faceport.engine.batching import ROWS
 from faceport.engine.engine import Engine
 from faceport.engine.flow import OFFLINE_WINDOW, Load, Settings
 from faceport.engine.timing import IN_ENGINE, SERVICE, Stages
@@ -36,9 +37,41 @@ def test_every_prediction_comes_once_in_order_and_right(batch_size, workers, str
 def test_rows_of_many_samples_share_batches():
     driven, sessions = engine(batch_size=8, workers=1)
     list(driven.run(samples(100)))
-    assert max(sessions["second"].batches) == 8
-    assert np.mean(sessions["second"].batches) > 5
+    assert max(sessions["second"].batches) == 2 * (1 + 2 + 3 + 4), "the rows of eight samples that have any"
+    assert np.mean(sessions["second"].batches) > 12
     assert sum(sessions["second"].batches) == sum(i % 5 for i in range(100))
+
+
+class Crowd(TwoStages):
+    """Ask for as many rows at once as the sample's number says, in two calls of one shape."""
+
+    def predict(self, sample):
+        rows = np.arange(int(sample.id), dtype=np.float32)[:, None]
+        one, other = yield [Call("first", {"x": rows}), Call("first", {"x": rows[:1]})]
+        return Faces(scores=np.append(one["y"], other["y"]))
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_rows_of_one_sample_run_together_whatever_the_batch_size(batch_size):
+    session = Doubling()
+    driven = Engine(Crowd(), {"first": session}, Settings(batch_size=batch_size, workers=1))
+    [prediction] = driven.run([Sample("100", blank)])
+    assert session.batches == [101]
+    assert prediction.faces.scores.tolist() == [2 * i + 1 for i in range(100)] + [1]
+
+
+def test_a_crowd_is_cut_into_runs_of_bounded_size():
+    session = Doubling(streams=2)
+    driven = Engine(Crowd(), {"first": session}, Settings(workers=2))
+    for prediction in driven.run(Sample(str(count), blank) for count in (1000, 1, 300)):
+        count = int(prediction.id)
+        assert prediction.faces.scores.tolist() == [2 * i + 1 for i in range(count)] + [1]
+    assert max(session.batches) == ROWS
+    assert sum(session.batches) == 1001 + 2 + 301
+    more = Engine(Crowd(), {"first": session}, Settings(batch_size=2 * ROWS))
+    session.batches.clear()
+    more.one(Sample("1000", blank))
+    assert session.batches == [256, 256, 256, 232, 1], "more, where more samples may share a run"
 
 
 def test_one_sample_gives_what_many_give():
@@ -49,9 +82,9 @@ def test_one_sample_gives_what_many_give():
 def test_an_offline_session_gets_all_pending_calls_at_once():
     driven, sessions = engine(batch_size=2, first=Doubling(window=1000))
     list(driven.run(samples(40)))
-    # two groups, one for each shape of input, not one of 160 small ones
+    # two groups, one for each shape of input, not one of 32 small ones
     assert len(sessions["first"].groups) <= 4
-    assert sum(sessions["first"].groups) >= 60
+    assert sum(sessions["first"].groups) == 2 * 16
 
 
 def test_few_pictures_are_in_memory_at_once():

@@ -101,7 +101,7 @@ def test_a_batch_that_fails_fails_those_in_it():
 
     engine = Engine(TwoStages(), {"first": Failing(), "second": Doubling()}, Settings(workers=2))
     futures = {number: engine.submit(sample(number)) for number in (1, 2, 3, 4)}
-    with pytest.raises(FaceportError, match="'first' failed on a batch of 1: RuntimeError: the device"):
+    with pytest.raises(FaceportError, match="'first' failed on a batch of 3: RuntimeError: the device"):
         futures[3].result(timeout=30)
     assert futures[4].result(timeout=30).faces.scores.tolist() == expected(4)
     engine.close()

@@ -11,6 +11,7 @@ from faceport.graph.half import is_half, to_half
 from faceport.graph.names import excluded, lift_constants, load, name_nodes
 from faceport.graph.norms import norms_to_convs
 from faceport.graph.prelu import split_prelu
+from faceport.graph.softmax import spread_softmax
 from faceport.graph.taps import float_tensors, tap
 from tests.core.toys import old_network
 
@@ -100,6 +101,42 @@ def test_splitting_prelu_changes_no_bit() -> None:
     assert "PRelu" not in operators.values() and operators["prelu"] == "Sub" and len(added) == 4
     np.testing.assert_array_equal(run(model)[0], run(prepared())[0])
     assert split_prelu(model) == []
+
+
+@pytest.mark.parametrize(("steepest", "last"), [(1.0, "Max"), (1.01, "Sub")])
+def test_prelu_is_the_larger_of_two_where_no_slope_is_above_one(steepest: float, last: str) -> None:
+    def model() -> onnx.ModelProto:
+        made = prepared()
+        slopes = np.array([-0.5, 0.0, 0.25, steepest], np.float32).reshape(4, 1, 1)
+        slope = next(tensor for tensor in made.graph.initializer if tensor.name == "slope")
+        slope.CopyFrom(numpy_helper.from_array(slopes, "slope"))
+        return made
+
+    edited = model()
+    split_prelu(edited, shortest=True)
+    assert {node.name: node.op_type for node in edited.graph.node}["prelu"] == last
+    np.testing.assert_array_equal(run(edited)[0], run(model())[0])
+
+
+@pytest.mark.parametrize("opset", [11, 13, 17, 18])
+@pytest.mark.parametrize(("axis", "spread"), [(1, True), (-3, True), (3, False), (-1, False)])
+def test_softmax_across_channels_is_spread_out(axis: int, spread: bool, opset: int) -> None:
+    shape = ["batch", 2, "height", "width"]
+    graph = helper.make_graph(
+        [helper.make_node("Softmax", ["x"], ["y"], name="softmax", axis=axis)],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    edited = onnx.ModelProto.FromString(model.SerializeToString())
+    spread_softmax(edited)
+    onnx.checker.check_model(edited, full_check=True)
+    last = edited.graph.node[-1]
+    assert (last.op_type, last.name) == ("Div" if spread and opset > 11 else "Softmax", "softmax")
+    x = 40 * np.random.default_rng(0).standard_normal((2, 2, 5, 4)).astype(np.float32)
+    one, other = (ReferenceEvaluator(each).run(None, {"x": x})[0] for each in (model, edited))
+    np.testing.assert_allclose(one, other, rtol=1e-6)
 
 
 @pytest.mark.parametrize("keep", [[], ["conv"], ["prelu", "Resize:r"], ["Cast:sizes"], ["Div:y"]])

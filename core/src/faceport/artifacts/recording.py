@@ -16,7 +16,6 @@ from faceport.api import Dataset, Model, Session
 from faceport.artifacts.recipe import model_recipe
 from faceport.artifacts.store import Store
 from faceport.engine.engine import Engine
-from faceport.engine.flow import Settings
 from faceport.engine.watch import Watch
 from faceport.errors import FaceportError, ImageError
 from faceport.progress import progress
@@ -110,7 +109,7 @@ def record_calls(
     model: Model, sessions: Mapping[str, Session], samples: Iterable[Sample], recorder: Recorder
 ) -> int:
     """Run samples by the reference for the sake of their calls; count those that could be read."""
-    engine = Engine(model, sessions, Settings(batch_size=recorder.limits.rows), [recorder])
+    engine = Engine(model, sessions, watches=[recorder])
     seen = 0
     for sample in samples:
         try:

@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from faceport.bounds import PLAIN
 from faceport.plugins.index import NOT_OPTIONS, Choice, installed
 from faceport.plugins.yamls import LOADER, dotted
 
@@ -154,6 +155,6 @@ class Sources:
 
     def _words(self, annotation: ast.expr) -> str:
         """Write a type for a reader: Literals are choices, None is null."""
-        parts = ast.unparse(annotation).split(" | ")
+        parts = re.sub(r"\w+", lambda word: PLAIN.get(word[0], word[0]), ast.unparse(annotation)).split(" | ")
         parts = [CHOICE if part in self._choices or part.startswith("Literal[") else part for part in parts]
         return " or ".join("null" if part == "None" else part for part in parts if part != "Any")

@@ -27,6 +27,8 @@ INK: Colour = (20, 24, 32)  # rims and letters
 LANDMARK: Colour = (255, 255, 255)
 POINT: Colour = (255, 214, 64)
 
+TRACK = "track"  # attribute of faces: a number that stays with a face from frame to frame
+
 _SHIFT = 4  # OpenCV draws at 1/16 of a pixel
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -67,7 +69,9 @@ def draw(image: Image, faces: Faces) -> Image:
 
 
 def _colours(faces: Faces) -> list[Colour]:
-    """One colour per identity, or one for all."""
+    """One colour per identity or track, or one for all."""
+    if TRACK in faces.attributes:  # the same in every frame
+        return [PALETTE[int(number) % len(PALETTE)] for number in faces.attributes[TRACK]]
     if faces.identities is None:
         return [PALETTE[0]] * len(faces)
     names = {name: order for order, name in enumerate(dict.fromkeys(faces.identities.tolist()))}
@@ -76,6 +80,8 @@ def _colours(faces: Faces) -> list[Colour]:
 
 def _label(faces: Faces, index: int) -> str:
     name = "" if faces.identities is None else str(faces.identities[index])
+    if TRACK in faces.attributes:
+        name = f"{name} #{faces.attributes[TRACK][index]}".strip()
     score = "" if faces.scores is None else f"{float(faces.scores[index]):.2f}"
     return f"{name} {score}".strip()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from array import array
 from collections.abc import Iterator
 from contextlib import suppress
@@ -24,6 +25,7 @@ MOST_NAMED = 100  # failures named in a record
 MOST_LINE = 64 << 20  # bytes of one prediction
 MOST_LETTERS = 4096  # of an id, an identity, a text among the attributes
 KEYS = {"id", "error", *FIELDS}
+ID = re.compile(rb'\{"id":"([^"\\]{1,%d})"[,}]' % MOST_LETTERS)  # how to_json() begins a line
 # Of one face; None is a length that follows the data. What is not labelled is null, among landmarks only.
 SHAPES: dict[str, tuple[int | None, ...]] = {
     "boxes": (4,),
@@ -155,6 +157,16 @@ def read_predictions(path: Path) -> Iterator[Prediction]:
     So are two predictions for one picture: which of them counts, nobody could say.
     """
     seen: set[int] = set()  # hashes, which take less room than the ids
+    for number, line in _lines(path):
+        prediction = _parsed(path, number, line)
+        if hash(prediction.id) in seen:
+            _check_once(path, prediction.id, number)
+        seen.add(hash(prediction.id))
+        yield prediction
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Give the whole lines of a file with their numbers, one in memory at a time."""
     with _opened(path) as file:
         for number, line in enumerate(iter(lambda: file.readline(MOST_LINE), b""), 1):
             if not line.endswith(b"\n"):
@@ -163,14 +175,24 @@ def read_predictions(path: Path) -> Iterator[Prediction]:
                         f"{path}:{number} has more than {MOST_LINE:,} bytes: no prediction has"
                     )
                 return
-            try:
-                prediction = from_json(line)
-            except (ValueError, TypeError) as error:
-                raise FaceportError(f"{path}:{number} is not a prediction: {error}") from error
-            if hash(prediction.id) in seen:
-                _check_once(path, prediction.id, number)
-            seen.add(hash(prediction.id))
-            yield prediction
+            yield number, line
+
+
+def _parsed(path: Path, number: int, line: bytes) -> Prediction:
+    try:
+        return from_json(line)
+    except (ValueError, TypeError) as error:
+        raise FaceportError(f"{path}:{number} is not a prediction: {error}") from error
+
+
+def _id_and_error(path: Path, number: int, line: bytes) -> tuple[str, str]:
+    """Read a line no further than a run needs that goes on; scoring reads all of it."""
+    start = ID.match(line)
+    if start and line.endswith(b"}\n") and b'"error"' not in line:
+        with suppress(UnicodeDecodeError):
+            return start[1].decode(), ""
+    prediction = _parsed(path, number, line)
+    return prediction.id, prediction.error
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -213,30 +235,32 @@ class PredictionFile:
 
     def _take_stock(self) -> int:
         """Note what is there; give the position after the last whole line."""
-        for prediction in read_predictions(self.path):
-            self._note(prediction)
         end = 0
-        with self.path.open("rb") as file:
-            for line in file:
-                end += len(line) if line.endswith(b"\n") else 0
+        for number, line in _lines(self.path):
+            id_, error = _id_and_error(self.path, number, line)
+            if id_ in self._numbers:
+                _check_once(self.path, id_, number)
+            self._note(id_, error)
+            end += len(line)
         return end
 
-    def _note(self, prediction: Prediction) -> None:
+    def _note(self, id_: str, error: str) -> None:
         self.count += 1
-        self._numbers[prediction.id] = self.count
-        if prediction.error:
+        self._numbers[id_] = self.count
+        if error:
             self.failures += 1
             if len(self.named) < MOST_NAMED:
-                self.named[prediction.id] = prediction.error
+                self.named[id_] = error
 
     def without_done(self, samples: Iterator[Sample]) -> Iterator[Sample]:
         """Skip the samples that are in the file; they must be the first ones, in the same order."""
-        for prediction in islice(read_predictions(self.path), self.count):
+        for number, line in islice(_lines(self.path), self.count):
+            id_, _ = _id_and_error(self.path, number, line)
             sample = next(samples, None)
-            if sample is None or sample.id != prediction.id:
+            if sample is None or sample.id != id_:
                 there = f"'{sample.id}'" if sample else "nothing more"
                 raise FaceportError(
-                    f"{self.path} was made from other data: it goes on with '{prediction.id}' where the "
+                    f"{self.path} was made from other data: it goes on with '{id_}' where the "
                     f"dataset has {there}. Start anew with fresh=true"
                 )
         yield from samples
@@ -262,7 +286,7 @@ class PredictionFile:
             except OSError:
                 self._file.truncate(start)
                 raise
-        self._note(prediction)
+        self._note(prediction.id, prediction.error)
 
     def __enter__(self) -> PredictionFile:
         return self

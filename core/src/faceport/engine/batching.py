@@ -10,6 +10,7 @@ import numpy as np
 
 from faceport.types import Array, Call, Tensors
 
+ROWS = 128  # of one run, unless more samples are to share it: enough for any kernel, bounded for any crowd
 Key = tuple[Any, ...]  # network and shape of one item: what may share a batch
 
 
@@ -24,8 +25,8 @@ class Pending:
     """One call that waits for its outputs, which may arrive in pieces."""
 
     call: Call
-    owner: Any  # handed back with the outputs
-    size: int
+    sample: Any  # whose call it is
+    slot: int  # among the calls of its step
     taken: int = 0  # rows that were handed to batches
     missing: int = 0  # rows whose outputs have not arrived
     pieces: list[tuple[int, Tensors]] = field(default_factory=list)
@@ -88,24 +89,28 @@ class Queue:
 
     def __init__(self) -> None:
         self._waiting: deque[Pending] = deque()
-        self.size = 0  # rows
+        self.size = self.samples = 0  # rows, and of how many samples
 
-    def put(self, call: Call, owner: Any) -> None:
-        """Add a call."""
-        pending = Pending(call, owner, call.size, missing=call.size)
-        self._waiting.append(pending)
-        self.size += pending.size
+    def put(self, call: Call, sample: Any, slot: int = 0) -> None:
+        """Add a call; those of one sample come one after the other."""
+        self.samples += not self._waiting or self._waiting[-1].sample is not sample
+        self._waiting.append(Pending(call, sample, slot, missing=call.size))
+        self.size += call.size
 
-    def take(self, most: int) -> Batch:
-        """Make a batch of at most so many rows."""
+    def take(self, samples: int) -> Batch:
+        """Make a batch of the rows of at most so many samples, cut where they are too many for one run."""
         batch: list[Rows] = []
-        while most and self._waiting:
+        most = max(samples, ROWS)
+        while most and samples and self._waiting:
             first = self._waiting[0]
-            stop = min(first.size, first.taken + most)
+            stop = min(first.call.size, first.taken + most)
             batch.append(Rows(first, first.taken, stop))
             most -= stop - first.taken
             self.size -= stop - first.taken
             first.taken = stop
-            if stop == first.size:
+            if stop == first.call.size:
                 self._waiting.popleft()
+                done = not self._waiting or self._waiting[0].sample is not first.sample
+                self.samples -= done
+                samples -= done
         return Batch(batch[0].pending.call.network, tuple(batch))

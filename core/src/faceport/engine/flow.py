@@ -19,7 +19,7 @@ from time import perf_counter
 from typing import Any
 
 from faceport.api import Network, Session, Steps
-from faceport.engine.batching import Batch, Key, Pending, Queue, batch_key
+from faceport.engine.batching import ROWS, Batch, Key, Pending, Queue, batch_key
 from faceport.engine.outputs import check_outputs
 from faceport.engine.steps import Answered, Asked, advance, check_calls
 from faceport.engine.timing import IN_ENGINE, SERVICE
@@ -44,7 +44,7 @@ class Load:
 class Settings:
     """How the engine works; nothing here changes a result."""
 
-    batch_size: int = 1
+    batch_size: int = 1  # samples whose rows may share a run
     workers: int | None = None  # threads; None: cores
     in_flight: int | None = None  # samples in memory; None: enough to keep every worker and batch filled
     strict: bool = False  # stop at a picture that cannot be read
@@ -194,23 +194,22 @@ class Flow(ABC):
 
     def _take_batches(self, whole: bool) -> list[Batch]:
         """Take batches of one network that has a free stream: full ones, or the fullest there is."""
-        best: tuple[int, Key] | None = None
+        best: Key | None = None
         for key, queue in self.queues.items():
             session = self.sessions[key[0]]
             enough = self.batch_size * session.window if whole else 1
-            free = self.running[key[0]] < session.streams
-            if free and queue.size >= enough and (best is None or queue.size > best[0]):
-                best = (queue.size, key)
+            ready = queue.samples >= enough or queue.size >= max(enough, ROWS * session.window)
+            if ready and self.running[key[0]] < session.streams:
+                best = key if best is None or queue.size > self.queues[best].size else best
         if best is None:
             return []
-        key = best[1]
-        queue = self.queues[key]
+        queue, network = self.queues[best], best[0]
         batches: list[Batch] = []
-        while queue.size and len(batches) < self.sessions[key[0]].window:
+        while queue.size and len(batches) < self.sessions[network].window:
             batches.append(queue.take(self.batch_size))
         if not queue.size:
-            del self.queues[key]
-        self.running[key[0]] += 1
+            del self.queues[best]
+        self.running[network] += 1
         return batches
 
     def _run(self, batches: list[Batch]) -> Task | None:
@@ -228,14 +227,14 @@ class Flow(ABC):
                 for pending in batch.deliver(tensors)
             ]
         except BaseException as error:
-            flights = [rows.pending.owner[0] for batch in batches for rows in batch.rows]
+            flights = [rows.pending.sample for batch in batches for rows in batch.rows]
             what = f"network '{network}' failed on a batch of {batches[0].size}"
             return self._failed(flights, sentence(what, error), network)
         for watch in self.job.watches:
             watch.batch(network, spent, sum(batch.size for batch in batches))
         with self.work:
             self.running[network] -= 1
-            for flight in {rows.pending.owner[0] for batch in batches for rows in batch.rows}:
+            for flight in {rows.pending.sample for batch in batches for rows in batch.rows}:
                 flight.served += spent
             for pending in complete:
                 self._answer(pending)
@@ -243,8 +242,8 @@ class Flow(ABC):
             return self._choose()
 
     def _answer(self, pending: Pending) -> None:
-        flight, slot = pending.owner
-        flight.answers[slot] = pending.outputs()
+        flight: Flight = pending.sample
+        flight.answers[pending.slot] = pending.outputs()
         flight.waiting -= 1
         if not flight.waiting and not flight.failed:
             self.resumable.append(flight)
@@ -306,7 +305,7 @@ class Flow(ABC):
         flight.asked, flight.waiting, flight.answers = step, len(step.calls), [None] * len(step.calls)
         with self.work:
             for slot, call in enumerate(step.calls):
-                self.queues.setdefault(batch_key(call), Queue()).put(call, (flight, slot))
+                self.queues.setdefault(batch_key(call), Queue()).put(call, flight, slot)
             self.feeding -= 1
             self.work.notify()
             return self._choose()

@@ -1,18 +1,27 @@
-"""PReLU written as relu(x) - slope * relu(-x): the same bits, and fast where PReLU itself is slow."""
+"""PReLU written in operators that are fast where PReLU itself is slow; the bits stay the same.
+
+Where no slope is above 1 it is max(x, slope * x), in any case relu(x) - slope * relu(-x).
+"""
 
 from __future__ import annotations
 
 import onnx
-from onnx import helper
+from onnx import helper, numpy_helper
 
 
-def split_prelu(model: onnx.ModelProto) -> list[str]:
-    """Replace every PReLU, the last of its nodes keeping its name and its output; name the others."""
+def split_prelu(model: onnx.ModelProto, shortest: bool = False) -> list[str]:
+    """Replace every PReLU, the last of its nodes keeping its name and its output; name the others.
+
+    The shortest way takes the larger of two tensors, which no 8-bit kernel does.
+    """
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     nodes: list[onnx.NodeProto] = []
     added: list[str] = []
     for node in model.graph.node:
         if node.op_type == "PRelu":
-            parts = _split(node)
+            slope = tensors.get(node.input[1])
+            short = shortest and slope is not None and bool((numpy_helper.to_array(slope) <= 1).all())
+            parts = _larger(node) if short else _split(node)
             nodes += parts
             added += [part.name for part in parts[:-1]]
         else:
@@ -20,6 +29,14 @@ def split_prelu(model: onnx.ModelProto) -> list[str]:
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     return added
+
+
+def _larger(node: onnx.NodeProto) -> list[onnx.NodeProto]:
+    (x, slope), (out,) = node.input, node.output
+    return [
+        helper.make_node("Mul", [slope, x], [f"{out}:scaled"], name=f"{node.name}/scaled"),
+        helper.make_node("Max", [x, f"{out}:scaled"], [out], name=node.name),
+    ]
 
 
 def _split(node: onnx.NodeProto) -> list[onnx.NodeProto]:

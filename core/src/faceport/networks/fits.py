@@ -10,10 +10,10 @@ from torch import Tensor
 
 from faceport.api import Model, Network
 from faceport.errors import FaceportError
+from faceport.hints import literals
 from faceport.networks.state_dicts import explain_mismatch, fit_state_dict
 from faceport.plugins.index import installed
 from faceport.plugins.loading import create, find_class
-from faceport.plugins.options import literals
 
 
 def better_fit(state: Mapping[str, Tensor]) -> str:

@@ -10,6 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from faceport.ops import native
+
 Floats = NDArray[np.floating[Any]]
 
 BLOCK = 96  # boxes that nms() settles at once: few enough for the cache, enough to keep Python out of it
@@ -47,6 +49,9 @@ def nms(
     """
     order = np.argsort(-scores, kind="stable")
     rest = _columns(boxes[order], inclusive)
+    if native.kernels and rest.dtype == np.float32:
+        kept: NDArray[np.bool_] = native.kernels.kept(rest, threshold, inclusive, over == "smaller")
+        return order[kept]
     survivors = []
     while order.size:
         block, rest = rest[:, :BLOCK], rest[:, BLOCK:]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
+from faceport.bounds import within_bounds
 from faceport.errors import ConfigError
+from faceport.hints import fits, literals
 
 T = TypeVar("T")
 UNSET = "???"  # OmegaConf's word for a value that somebody must give
@@ -19,29 +20,24 @@ class UnsetOptionError(ConfigError):
 
 def checked(schema: type[T], values: Mapping[str, Any]) -> T:
     """Make an instance of a dataclass from plain values, converting what converts and refusing the rest."""
+    return within_bounds(_made(schema, values))
+
+
+def _made(schema: type[T], values: Mapping[str, Any]) -> T:
     unset = [key for key, value in values.items() if isinstance(value, str) and value == UNSET]
     if unset:
         raise UnsetOptionError(f"option '{unset[0]}' must be given.")
     hints = get_type_hints(schema)
-    if all(key in hints and _fits(hints[key], value) for key, value in values.items()):
+    inner = {key: hint for key, hint in hints.items() if dataclasses.is_dataclass(hint)}
+    nested = {key: checked(inner[key], values[key]) for key in inner if isinstance(values.get(key), dict)}  # type: ignore[arg-type]
+    if all(key in nested or (key in hints and fits(hints[key], value)) for key, value in values.items()):
         try:
-            return schema(**values)
+            return schema(**{**values, **nested})
         except TypeError:  # an option without a default that nobody gave
             pass
         except ValueError as error:  # a check of the dataclass itself
             raise ConfigError(f"{error}.") from error
     return _converted(schema, hints, values)
-
-
-def _fits(hint: Any, value: Any) -> bool:
-    """Tell whether a value has its type already; most have, and need no conversion."""
-    if hint in (str, int, float, bool):
-        return type(value) is hint
-    if hint == list[str]:
-        return type(value) is list and all(type(item) is str for item in value)
-    if value is None and get_origin(hint) in (Union, UnionType):
-        return NoneType in get_args(hint)
-    return False
 
 
 def _converted(schema: type[T], hints: Mapping[str, Any], values: Mapping[str, Any]) -> T:
@@ -77,19 +73,6 @@ def _converted(schema: type[T], hints: Mapping[str, Any], values: Mapping[str, A
         raise ConfigError(f"{error}.") from error
 
 
-def literals(hint: Any) -> tuple[Any, ...]:
-    """List the values that a Literal, alone or with None, allows; empty for any other type."""
-    if get_origin(hint) is Literal:
-        return get_args(hint)
-    if get_origin(hint) in (Union, UnionType):
-        inner = [part for part in get_args(hint) if part is not NoneType]
-        if len(inner) == 1 and get_origin(inner[0]) is Literal and NoneType in get_args(hint):
-            return (*get_args(inner[0]), None)
-    return ()
-
-
 def _spelled(choice: Any) -> str:
     """Write a value as YAML has it."""
-    if choice is None:
-        return "null"
-    return str(choice).lower() if isinstance(choice, bool) else str(choice)
+    return "null" if choice is None else str(choice).lower() if isinstance(choice, bool) else str(choice)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
 
+from faceport.bounds import Amount, Rounds
 from faceport.engine.flow import Settings
 from faceport.targets.machine import MOST_THREADS
 
@@ -104,14 +105,14 @@ class CalibrationOptions:
 class ParityOptions:
     """On how many pictures networks are held against the fp32 reference."""
 
-    parity: int = 2
+    parity: Rounds = 2
 
 
 @dataclass(frozen=True)
 class CheckOptions(ParityOptions):
     """How compiled networks are held against the fp32 reference."""
 
-    tolerance: float = 1e-3  # largest error relative to the spread of an output
+    tolerance: Amount = 1e-3  # largest error relative to the spread of an output
 
 
 @dataclass(frozen=True)

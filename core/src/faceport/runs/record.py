@@ -81,7 +81,12 @@ class Record:
     faceport: str = ""
     written: str = ""
     kept: bool = False  # from an earlier call; never in a file, and nor is the next
-    sealed: bool = False  # the file was read with its hash, which fits
+    seal: str = ""  # the hash with which the file was read, and which fits
+
+    @property
+    def sealed(self) -> bool:
+        """Tell whether it was read with its hash."""
+        return bool(self.seal)
 
     @property
     def simulated(self) -> str:
@@ -97,7 +102,7 @@ class Record:
     def plain(self) -> dict[str, Any]:
         """Give the record as plain data, as its file holds it: without passwords that stood in addresses."""
         content: dict[str, Any] = plain({"format": FORMAT, **asdict(self)})
-        del content["kept"], content["sealed"]
+        del content["kept"], content["seal"]
         return {key: without_secrets(value) for key, value in content.items()}
 
     def write(self, path: Path) -> None:
@@ -166,7 +171,7 @@ def _typed(content: Any, path: Path) -> Record:
     if record.status not in get_args(Status):
         allowed = ", ".join(get_args(Status))
         raise RecordError(f"{path}: status is {record.status!r}, it must be one of {allowed}")
-    return replace(record, sealed=seal is not None)
+    return replace(record, seal=seal or "")
 
 
 def _fields(kind: Any, values: Any, where: str) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceport.errors import FaceportError, MissingError
-from faceport.files import digest, expand
+from faceport.files import expand
 from faceport.runs.folder import STATE
 from faceport.runs.record import FILE, Record
 
@@ -56,9 +56,8 @@ def gather(places: Sequence[str]) -> Gathered:
         except FaceportError as error:
             refused.append(str(error))
             continue
-        same = digest(run.record.plain())
-        if same not in known:
-            known.add(same)
+        if run.record.seal not in known:
+            known.add(run.record.seal)
             runs.append(run)
     return Gathered(tuple(sorted(runs, key=lambda run: run.record.written)), tuple(refused))
 

@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from faceport.catalogue.meanings import options
+from faceport.hints import literals
 from faceport.plugins.index import NOT_OPTIONS, Choice, Plugin, installed, owner
 from faceport.plugins.loading import classes, find_class, typed_options
-from faceport.plugins.options import literals
 from faceport.testing.choices import own_choices, small, small_options, title
 
 LIGHT = {*sys.stdlib_module_names, "faceport", "pluggy", "numpy", "yaml"}  # what a hook module may import

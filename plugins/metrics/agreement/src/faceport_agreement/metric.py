@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from faceport.api import Metric, Scored
+from faceport.bounds import Rounds, Share
 from faceport.data.predictions import FILE, read_predictions
 from faceport.errors import FaceportError, MissingError
 from faceport.files import expand
@@ -24,9 +25,9 @@ class AgreementOptions:
     """Options of the metric."""
 
     reference: str | None = None  # folder or predictions.jsonl of another run; None: what the core puts in
-    iou: float = 0.5  # least overlap of two boxes of one face
-    threshold: float = 0.5  # least score of a face that counts
-    bootstrap: int = 0  # rounds
+    iou: Share = 0.5  # least overlap of two boxes of one face
+    threshold: Share = 0.5  # least score of a face that counts
+    bootstrap: Rounds = 0  # rounds
 
 
 class Agreement(Metric):

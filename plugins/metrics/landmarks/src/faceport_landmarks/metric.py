@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from faceport.api import Metric, Scored
+from faceport.bounds import Amount, Count, Rounds
 from faceport.errors import FaceportError
 from faceport.ops.bootstrap import ROUNDS, bootstrap
 from faceport.ops.plain import plain
@@ -35,14 +36,14 @@ class LandmarkOptions:
 
     norm: Norm = "inter_ocular"
     protocol: Protocol = "pipnet"
-    threshold: float = 0.1  # in units of the norm
+    threshold: Amount = 0.1  # in units of the norm
     space: Literal["picture", "box"] = "picture"
-    points: int | None = None
+    points: Count | None = None
     subsets: bool = True
     per_face: bool = False
     per_landmark: bool = False
     curve: bool = False
-    bootstrap: int = ROUNDS
+    bootstrap: Rounds = ROUNDS
 
 
 class Landmarks(Metric):

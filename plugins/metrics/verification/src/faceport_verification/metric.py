@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from faceport.api import Metric, Scored
+from faceport.bounds import Count, Rounds, Share
 from faceport.errors import FaceportError
 from faceport.ops.bootstrap import ROUNDS, bootstrap
 from faceport.ops.plain import plain
@@ -26,13 +27,13 @@ class VerificationOptions:
     distance: Distance = "euclidean"
     protocol: Protocol = "facenet"
     subtract_mean: bool = False
-    folds: int = 10
-    far: float = 1e-3
-    fars: list[float] = field(default_factory=lambda: [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6])
+    folds: Count = 10
+    far: Share = 1e-3
+    fars: list[Share] = field(default_factory=lambda: [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6])
     per_fold: bool = False
     curve: bool = False
     scores: bool = False
-    bootstrap: int = ROUNDS
+    bootstrap: Rounds = ROUNDS
 
 
 class Verification(Metric):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from faceport.api import Metric, Scored
+from faceport.bounds import Amount, Count, Rounds, Share
 from faceport.errors import FaceportError
 from faceport.ops.bootstrap import ROUNDS, draws, intervals
 from faceport.ops.plain import plain
@@ -29,15 +30,15 @@ VERSION = 1  # of the protocol: raised when the same predictions and options giv
 class WiderFaceOptions:
     """Options of the metric."""
 
-    iou: float = 0.5  # least overlap
-    thresholds: int = 1000
+    iou: Share = 0.5  # least overlap
+    thresholds: Count = 1000
     levels: list[str] = field(default_factory=lambda: ["easy", "medium", "hard"])
     sort: bool = True
     curves: bool = False
     events: bool = False
-    ious: list[float] = field(default_factory=list)
-    heights: list[float] = field(default_factory=list)  # pixels
-    bootstrap: int = ROUNDS
+    ious: list[Share] = field(default_factory=list)
+    heights: list[Amount] = field(default_factory=list)  # pixels
+    bootstrap: Rounds = ROUNDS
 
 
 class WiderFaceAP(Metric):

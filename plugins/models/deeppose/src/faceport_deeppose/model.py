@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceport.api import Network, SingleNetworkModel
+from faceport.bounds import Amount
 from faceport.ops.cutting import centred, invert, transform, warp
 from faceport.ops.images import IMAGENET_MEAN, IMAGENET_STD, to_batch
 from faceport.ops.landmarks import FLIPS
@@ -29,7 +30,7 @@ class DeepPoseOptions:
 
     weights: str = "random"
     landmarks: Literal[98, 68, 29, 19, 106] = 98
-    padding: float = 1.25
+    padding: Amount = 1.25
     flip: bool = True
 
     def __post_init__(self) -> None:

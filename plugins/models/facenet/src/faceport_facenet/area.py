@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faceport.ops import native
 from faceport.types import Image
 
 Floats = NDArray[np.float32]
@@ -29,6 +30,10 @@ class AreaTable:
 
     def resize(self, height: int, width: int) -> Floats:
         """Resize the whole picture: (1, 3, height, width)."""
+        if native.kernels and self.sums.dtype == np.int32:
+            whole = np.array([[0, 0, self.width, self.height]])
+            resized: Floats = native.kernels.means(self.sums, whole, height, width)
+            return resized
         top, bottom = _edges(np.zeros(1, np.intp), np.full(1, self.height), height)
         left, right = _edges(np.zeros(1, np.intp), np.full(1, self.width), width)
         rows = np.take(self.sums, bottom[0], axis=1)
@@ -39,6 +44,9 @@ class AreaTable:
 
     def crops(self, regions: Ints, size: int) -> Floats:
         """Cut out regions (n, 4), x1, y1, x2, y2 inside the picture, and resize: (n, 3, size, size)."""
+        if native.kernels and self.sums.dtype == np.int32:
+            cut: Floats = native.kernels.means(self.sums, regions, size, size)
+            return cut
         top, bottom = _edges(regions[:, 1], regions[:, 3], size)
         left, right = _edges(regions[:, 0], regions[:, 2], size)
         flat, stride = self.sums.reshape(3, -1), self.width + 1

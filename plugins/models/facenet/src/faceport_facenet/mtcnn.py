@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from faceport.api import Model, Network, Steps
+from faceport.bounds import Share
 from faceport.types import Call, Faces, Sample, TensorSpec
 from faceport_facenet.area import AreaTable
 from faceport_facenet.stages import (
@@ -44,7 +45,7 @@ class MtcnnOptions:
     weights: str = "random"
     min_face_size: int = 20
     factor: float = 0.709
-    thresholds: list[float] = field(default_factory=lambda: [0.6, 0.7, 0.7])
+    thresholds: list[Share] = field(default_factory=lambda: [0.6, 0.7, 0.7])
     select: Selection = "keep_all"
 
     def __post_init__(self) -> None:

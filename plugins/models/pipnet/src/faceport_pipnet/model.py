@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceport.api import Network, SingleNetworkModel
+from faceport.bounds import Amount
 from faceport.errors import ConfigError
 from faceport.ops.cutting import cut
 from faceport.ops.images import IMAGENET_MEAN, IMAGENET_STD, to_batch
@@ -54,7 +55,7 @@ class PipnetOptions:
     neighbours: int = 10
     stride: Literal[32, 64, 128] = 32
     mean_face: str | None = None
-    scale: float = 1.2
+    scale: Amount = 1.2
     top: Literal["auto", "cut", "grow"] = "auto"
     flip: bool = False
     fuse: bool = False

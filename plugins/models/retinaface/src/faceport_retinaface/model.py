@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from faceport.api import Model, Network, Steps
+from faceport.bounds import Count, Share
 from faceport.networks.weights import checkpoint, redacted
 from faceport.ops.boxes import clip, nms
 from faceport.ops.cutting import Placement, fit, pad
@@ -40,10 +41,10 @@ class RetinaFaceOptions:
     anchors: Any = "auto"  # or three rows of two sides in pixels
     size: Any = "original"  # or the longest side in pixels
     pad: Literal["auto", "none", "square", "stride"] = "auto"
-    confidence: float = 0.02
-    nms: float = 0.4
-    top_k: int | None = None
-    keep_top_k: int | None = None
+    confidence: Share = 0.02
+    nms: Share = 0.4
+    top_k: Count | None = None
+    keep_top_k: Count | None = None
     clip: bool = False
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from faceport.api import TargetOptions
+from faceport.bounds import Count
 from faceport.targets.reach import check_reach
 
 OM, ONNX, ABOUT, SKELETON, AIPP = "model.om", "model.onnx", "ascend.json", "skeleton.onnx", "aipp.cfg"
@@ -27,7 +28,7 @@ class AscendOptions(TargetOptions):
         "allow_mix_precision",
         "must_keep_origin_dtype",
     ] = "force_fp16"
-    batch: int | None = None
+    batch: Count | None = None
     ranges: dict[str, str] = field(default_factory=dict)
     fixed_sizes: bool = False
     aipp: bool = False

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from faceport.api import QuantisedOptions
+from faceport.bounds import Streams, Threads
 
 MODEL = "model.mnn"
 
@@ -16,8 +17,8 @@ class MnnOptions(QuantisedOptions):
 
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     backend: Literal["cpu", "opencl", "vulkan", "cuda", "metal"] = "cpu"
-    threads: int = 1  # inside one run; 0: all cores
-    streams: int | None = None  # runs at the same time
+    threads: Threads = 1  # inside one run; 0: all cores
+    streams: Streams | None = None  # runs at the same time
     winograd: int | None = None
     range: Literal["minmax", "percentile", "entropy", "mse"] = "mse"
     prepare: bool = True  # equalise channels and correct biases before anything is rounded

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from faceport.api import TargetOptions
+from faceport.bounds import Streams, Threads
 
 PARAM, WEIGHTS = "model.param", "model.bin"
 SMALLEST = "smallest.json"  # the sizes below which nothing is left of a tensor
@@ -17,5 +18,5 @@ class NcnnOptions(TargetOptions):
 
     precision: Literal["fp32", "fp16"] = "fp32"
     device: Literal["cpu", "vulkan"] = "cpu"
-    threads: int = 1  # inside one run; 0: all cores
-    streams: int | None = None  # runs at the same time
+    threads: Threads = 1  # inside one run; 0: all cores
+    streams: Streams | None = None  # runs at the same time

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from faceport.api import QuantisedOptions
+from faceport.bounds import Streams, Threads
 from faceport.errors import suggest
 from faceport.targets.saturation import ReduceRange
 
@@ -38,8 +39,8 @@ class OnnxRuntimeOptions(QuantisedOptions):
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     providers: list[str] = field(default_factory=lambda: ["cpu"])  # the first that takes a node runs it
     provider_options: dict[str, Any] = field(default_factory=dict)  # provider -> its own options
-    threads: int = 1  # inside one run; 0: all cores
-    streams: int | None = None  # runs at the same time
+    threads: Threads = 1  # inside one run; 0: all cores
+    streams: Streams | None = None  # runs at the same time
     spinning: bool = False
     graph: Literal["none", "basic", "extended", "all"] = "all"
     range: Literal["minmax", "percentile", "entropy", "mse"] = "mse"

@@ -15,6 +15,7 @@ from faceport.graph.names import excluded, load
 from faceport.graph.pixels import FromFloats, take_pixels
 from faceport.graph.prelu import split_prelu
 from faceport.graph.qdq import QDQ_OPSET
+from faceport.graph.softmax import spread_softmax
 from faceport.targets.machine import installed_version, not_importable
 from faceport.targets.saturation import settle
 from faceport.targets.sentences import cannot_compile, need_calls
@@ -78,7 +79,8 @@ class OnnxRuntime(Target):
                 raise cannot_compile("ONNX Runtime", _version(), source.network, error) from error
         else:
             if self.options.cpu_only:
-                split_prelu(model)  # other providers have a fast one
+                split_prelu(model, shortest=True)  # other providers have a fast one
+                spread_softmax(model)
             if self.options.precision == "fp16":
                 to_half(model, exclude)
         if self.options.fuse:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from faceport.api import QuantisedOptions
+from faceport.bounds import Count, Streams, Threads
 from faceport.targets.saturation import ReduceRange
 
 MODEL = "model.xml"  # the weights lie beside it in model.bin
@@ -19,9 +20,9 @@ class OpenVinoOptions(QuantisedOptions):
     precision: Literal["fp32", "fp16", "bf16", "int8"] = "fp32"
     device: str = "CPU"
     hint: Literal["throughput", "latency"] = "throughput"
-    threads: int | None = None  # CPU: inside one run; 0: all cores
-    streams: int | None = None  # runs at the same time
-    batch: int | None = None  # rows of every run
+    threads: Threads | None = None  # CPU: inside one run; 0: all cores
+    streams: Streams | None = None  # runs at the same time
+    batch: Count | None = None  # rows of every run
     preset: Literal["mixed", "performance"] = "mixed"
     range: Literal["mean_minmax", "minmax", "quantile", "histogram"] = "mean_minmax"
     reduce_range: ReduceRange = "auto"

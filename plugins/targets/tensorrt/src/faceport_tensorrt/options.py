@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from faceport.api import QuantisedOptions
+from faceport.bounds import Streams
 
 ENGINE = "network.engine"
 
@@ -18,7 +19,7 @@ class TensorRtOptions(QuantisedOptions):
     device: int = 0
     max_batch: int = 16
     sizes: list[int] | None = None  # smallest, usual, largest side of free axes
-    streams: int = 1  # runs at the same time
+    streams: Streams = 1  # runs at the same time
     level: int = 3
     workspace: int | None = None  # megabytes
     timing_cache: bool = True

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from faceport.api import TargetOptions
+from faceport.bounds import Streams, Threads
 
 WEIGHTS = "weights.safetensors"
 SCRIPT = "module.pt"
@@ -19,8 +20,8 @@ class TorchOptions(TargetOptions):
     device: str = "cpu"
     precision: Literal["fp32", "fp16", "bf16"] = "fp32"
     channels_last: bool = False
-    threads: int = 1  # inside one run; 0: PyTorch's default
-    streams: int | None = None  # runs at the same time
+    threads: Threads = 1  # inside one run; 0: PyTorch's default
+    streams: Streams | None = None  # runs at the same time
 
     def __post_init__(self) -> None:
         if self.device.partition(":")[0] not in ("cpu", "cuda"):

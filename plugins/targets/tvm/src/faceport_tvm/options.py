@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from faceport.api import TargetOptions
+from faceport.bounds import Count, Threads
 
 LIBRARY = "network.so"
 MADE_FOR = "made_for.json"  # CPU, its features, trials
@@ -20,5 +21,5 @@ class TvmOptions(TargetOptions):
     mcpu: str | None = None  # CPU to make code for; None: settled by whether it is tuned
     tuning: int = 0  # schedules to try for each compiled size of a network
     seed: int = 0  # of the search
-    threads: int = 1  # of the whole process
-    batch: int | None = None  # rows of every run
+    threads: Threads = 1  # of the whole process
+    batch: Count | None = None  # rows of every run

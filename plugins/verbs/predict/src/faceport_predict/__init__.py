@@ -1,4 +1,4 @@
-"""Look at pictures, folders and videos."""
+"""Look at pictures, folders, videos and cameras."""
 
 from collections.abc import Mapping
 

@@ -1,33 +1,39 @@
-"""Look at pictures, folders and videos: annotated copies and one line of JSON for each picture."""
+"""Look at pictures, folders, videos and cameras: annotated copies, and one line of JSON for each picture."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from faceport.api import Verb
 from faceport.data.drawing import draw
-from faceport.data.pictures import decode, encode_for, find_pictures
+from faceport.data.pictures import decode, encode_for
 from faceport.data.predictions import FILE, PredictionFile
-from faceport.data.videos import VideoWriter, is_video, probe_video, read_video
+from faceport.data.videos import VideoWriter, probe_video, read_video
 from faceport.engine.engine import Engine
-from faceport.errors import ConfigError, MissingError
+from faceport.errors import ConfigError
 from faceport.files import disk_errors, expand
-from faceport.places import Outputs, as_text, distinct
+from faceport.places import Outputs
 from faceport.progress import progress
 from faceport.runs.options import ArtifactOptions, EngineOptions, at_least_one
-from faceport.runs.plan import make_plan, require_independent
+from faceport.runs.plan import Plan, make_plan, require_independent
 from faceport.types import Faces, Prediction, Sample
 from faceport.verbs.show.terminal import show_pictures
+from faceport_predict.cameras import Camera, Frame
+from faceport_predict.copies import Paced
+from faceport_predict.inputs import Film, Named, find_inputs
+from faceport_predict.stopping import Stop, stoppable
+from faceport_predict.tracking import Following
+from faceport_predict.window import Window, why_none
 
-Named = list[tuple[str, Path]]  # inputs, by names of their own
+S = TypeVar("S", bound=Sample)
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,9 @@ class PredictOptions(EngineOptions, ArtifactOptions):
     """Options beside the groups."""
 
     inputs: list[str] = field(default_factory=list)
+    camera: str | None = None
+    tracks: bool = False
+    window: bool | None = None
     threshold: float = 0.5
     limit: int | None = None
     stride: int = 1
@@ -51,15 +60,16 @@ class Seen:
     """What was looked at, what was found, and where the copies are."""
 
     folder: Path
-    pictures: int  # that could be read, frames of videos among them
+    pictures: int  # that could be read, frames of films among them
     faces: int  # that are drawn
     seconds: float
     unreadable: Mapping[str, str]
     notes: tuple[str, ...]
+    signal: int = 0  # that left something undone
 
 
 class Predict(Verb):
-    """Look at pictures, folders and videos."""
+    """Look at pictures, folders, videos and cameras."""
 
     Options = PredictOptions
     options: PredictOptions
@@ -67,81 +77,192 @@ class Predict(Verb):
     def act(self, config: Mapping[str, Any]) -> Seen:
         """Predict every input and write the results."""
         options, out = self.options, expand(self.options.out)
-        if not options.inputs:
+        if not options.inputs and options.camera is None:
             raise ConfigError(
-                "name at least one picture, folder or video: faceport predict photo.jpg model=NAME"
+                "name at least one picture, folder, video or camera: faceport predict photo.jpg model=NAME"
             )
+        pictures, films = find_inputs(options.inputs, options.camera)
         plan = make_plan(config, options)
-        require_independent(plan)
-        pictures, videos = find_inputs(options.inputs)
+        self._check(plan, films)
         pictures = pictures[:: options.stride][: options.limit]
-        outputs = Outputs(out, [path for _, path in (*pictures, *videos)], options.overwrite)
-        outputs.check([*(name for name, _ in pictures), *(copy_of(name) for name, _ in videos)])
+        windowed, notes = self._windowed(films)
+        names = [*(name for name, _ in pictures), *(film.copy for film in films)]
+        files = [film.source for film in films if isinstance(film.source, Path)]
+        outputs = Outputs(out, [*(path for _, path in pictures), *files], options.overwrite)
+        outputs.check(names)
         predictions = outputs.own(FILE)
         built = plan.build(Sample(name, partial(decode, path)) for name, path in pictures)
         try:
-            engine = Engine(plan.model, built.sessions, plan.settings)
-            # Closed here, so that an interrupted video is finished before the program ends.
+            looking = _Looking(Engine(plan.model, built.sessions, plan.settings), options, outputs, windowed)
+            looking.open(films)  # before anything is written over
+            # Closed here, so that a film on which something fails is finished before the program ends.
             with (
+                closing(looking),
+                stoppable() as looking.stop,
                 disk_errors(out),
                 PredictionFile(predictions, fresh=True) as file,
-                closing(self._look(engine, pictures, videos, outputs)) as looked,
+                closing(looking.over(pictures, films)) as looked,
             ):
-                outputs.tidy([*(name for name, _ in pictures), *(copy_of(name) for name, _ in videos)])
+                outputs.tidy(names)
                 faces, started = 0, time.perf_counter()
-                with progress("predicting", self._total(pictures, videos)) as shown:
+                with progress("predicting", self._total(pictures, films)) as shown:
                     for prediction in shown.over(looked):
                         file.write(prediction)
-                        faces += len(self._sure(prediction.faces))
+                        faces += len(sure(prediction.faces, options.threshold))
                 seconds = time.perf_counter() - started
         finally:
             built.close()
         seen = file.count - file.failures
-        return Seen(out, seen, faces, seconds, file.named, tuple(plan.warnings()))
+        notes = (*notes, *plan.warnings(), *looking.notes)
+        return Seen(out, seen, faces, seconds, file.named, notes, looking.stop.signal * looking.undone)
 
-    def _total(self, pictures: Named, videos: Named) -> int:
-        """Count pictures and frames that will be looked at, as far as the videos tell."""
-        frames = sum(-(-probe_video(video).frames // self.options.stride) for _, video in videos)
+    def _check(self, plan: Plan, films: list[Film]) -> None:
+        require_independent(plan)
+        live = [film.shown for film in films if film.live]
+        if len(live) > 1:
+            raise ConfigError(
+                f"{live[0]} and {live[1]}: a camera has no end, so a command looks at one; start another for "
+                "the other, with another out="
+            )
+        if self.options.tracks and "boxes" not in plan.model.provides:
+            raise ConfigError(
+                "tracks=true follows boxes, which this model does not give: put a detector before it, e.g. "
+                "detector=retinaface_mobilenet"
+            )
+
+    def _windowed(self, films: list[Film]) -> tuple[bool, tuple[str, ...]]:
+        """Decide whether there is a window; asked for and impossible is a mistake."""
+        wanted = self.options.window
+        if wanted is False or not (wanted or any(film.live for film in films)):
+            return False, ()
+        why = why_none()
+        if why and wanted:
+            raise ConfigError(f"window=true: {why}. Leave it out: the annotated copies show the same")
+        return not why, (f"no window: {why}",) if why else ()
+
+    def _total(self, pictures: Named, films: list[Film]) -> int | None:
+        """Count pictures and frames that will be looked at, as far as videos tell; None: nobody knows."""
+        if any(film.live for film in films):
+            return self.options.limit
+        frames = sum(-(-probe_video(str(film.source)).frames // self.options.stride) for film in films)
         total = len(pictures) + frames
         return total if self.options.limit is None else min(total, self.options.limit)
-
-    def _look(
-        self, engine: Engine, pictures: Named, videos: Named, outputs: Outputs
-    ) -> Generator[Prediction, None, None]:
-        """Predict pictures and videos, writing a copy of each with the faces on it."""
-        samples = (Sample(name, partial(decode, path)) for name, path in pictures)
-        for sample, prediction in _side_by_side(engine, samples):
-            if not prediction.error:
-                picture = draw(sample.image, self._sure(prediction.faces))
-                outputs.write(sample.id, encode_for(sample.id, picture))
-            yield prediction
-        stride, left = self.options.stride, self.options.limit
-        left = None if left is None else left - len(pictures)
-        for name, video in videos:
-            if left == 0:
-                break
-            place, adopt = outputs.place(copy_of(name)), partial(outputs.adopt, name=copy_of(name))
-            with (
-                closing(read_video(video, stride, name)) as frames,
-                VideoWriter(place, probe_video(video).fps / stride, adopt) as writer,
-            ):
-                count = 0
-                for sample, prediction in _side_by_side(engine, islice(frames, left)):
-                    writer.write(draw(sample.image, self._sure(prediction.faces)))
-                    count += 1
-                    yield prediction
-            left = None if left is None else left - count
-
-    def _sure(self, faces: Faces) -> Faces:
-        return faces if faces.scores is None else faces[faces.scores >= self.options.threshold]
 
     def show(self, outcome: Seen) -> int:
         """Say what was found, how fast, and where the copies are."""
         speed = f", {outcome.pictures / outcome.seconds:.1f} per second" if outcome.pictures else ""
         summary = f"{counted(outcome.faces, 'face')} in {counted(outcome.pictures, 'picture')}{speed}"
-        return show_pictures(
+        code = show_pictures(
             outcome.pictures, outcome.folder, outcome.unreadable, outcome.notes, summary=summary
         )
+        return 128 + outcome.signal if outcome.signal else code
+
+
+class _Looking:
+    """Look at pictures and films, writing a copy of each with the faces on it."""
+
+    def __init__(self, engine: Engine, options: PredictOptions, outputs: Outputs, windowed: bool) -> None:
+        self._engine, self._options, self._outputs, self._windowed = engine, options, outputs, windowed
+        self.stop = Stop()
+        self.notes: list[str] = []
+        self.undone = False  # something that has an end was not looked at to it
+        self._camera: Camera | None = None
+
+    def open(self, films: list[Film]) -> None:
+        """See that all films can be opened; a camera is open from now on."""
+        for film in films:
+            if isinstance(film.source, Path):
+                probe_video(film.source)
+            else:
+                self._camera = Camera(film, self._options.stride, self._over)
+
+    def _over(self) -> bool:
+        return self.stop()  # which is another one by then
+
+    def close(self) -> None:
+        """Let go of the camera."""
+        if self._camera is not None:
+            self._camera.close()
+
+    def over(self, pictures: Named, films: list[Film]) -> Generator[Prediction, None, None]:
+        """Yield predictions of everything in order."""
+        samples = (Sample(name, partial(decode, path)) for name, path in pictures)
+        count = 0
+        for sample, prediction in side_by_side(self._engine, self.stop.over(samples)):
+            if not prediction.error:
+                picture = draw(sample.image, sure(prediction.faces, self._options.threshold))
+                self._outputs.write(sample.id, encode_for(sample.id, picture))
+            count += 1
+            yield prediction
+        self._left_undone(len(pictures) - count, "picture")
+        left = None if self._options.limit is None else self._options.limit - len(pictures)
+        for number, film in enumerate(films):
+            if left == 0:
+                break
+            if self.stop():
+                self._left_undone(len(films) - number, "film")
+                break
+            count = 0
+            for prediction in self._film(film, left):
+                count += 1
+                yield prediction
+            left = None if left is None else left - count
+
+    def _left_undone(self, number: int, noun: str) -> None:
+        if number:
+            self.undone = True
+            self.notes.append(f"interrupted: {counted(number, noun)} not looked at")
+
+    def _film(self, film: Film, left: int | None) -> Generator[Prediction, None, None]:
+        options, copy = self._options, film.copy
+        place, adopt = self._outputs.place(copy), partial(self._outputs.adopt, name=copy)
+        follow = Following(options.threshold) if options.tracks else None
+        with ExitStack() as stack:
+            frames, fps = self._frames(film, stack)
+            writer = stack.enter_context(VideoWriter(place, fps, adopt))
+            paced = Paced(writer) if film.live else None
+            window = stack.enter_context(closing(Window(film.shown))) if self._windowed else None
+            count = 0
+            engine = self._at_once() if film.live else self._engine
+            looked = side_by_side(engine, self.stop.over(islice(frames, left)))
+            for frame, prediction in stack.enter_context(closing(looked)):
+                if follow is not None:
+                    prediction = replace(prediction, faces=follow(prediction.faces))
+                image = draw(frame.image, sure(prediction.faces, options.threshold))
+                if paced is not None and isinstance(frame, Frame):
+                    paced.write(image, frame.taken)
+                else:
+                    writer.write(image)
+                if window is not None and window.show(image):
+                    self.stop.ask()
+                count += 1
+                yield prediction
+        if self.stop():
+            self.undone = self.undone or not film.live
+            kept = f"{place} holds what was looked at until then, and plays" if count else "no frame was seen"
+            self.notes.append(f"interrupted: {kept}")
+        elif film.live and count != left:
+            self.notes.append(f"{film.shown}: no more frames came")
+
+    def _at_once(self) -> Engine:
+        """Give an engine in which no frame waits for others: what is shown is not old."""
+        settings, sessions = self._engine.settings, self._engine.sessions
+        in_flight = settings.in_flight or settings.load(sessions).workers
+        return Engine(self._engine.model, sessions, replace(settings, in_flight=in_flight))
+
+    def _frames(self, film: Film, stack: ExitStack) -> tuple[Iterable[Sample], float]:
+        """Open a film; give its frames, and how many a second the copy has."""
+        stride = self._options.stride
+        if isinstance(film.source, Path):
+            frames = stack.enter_context(closing(read_video(film.source, stride, film.name)))
+            return frames, probe_video(film.source).fps / stride
+        assert self._camera is not None  # it was opened before
+        return stack.enter_context(closing(self._camera.frames())), self._camera.fps
+
+
+def sure(faces: Faces, threshold: float) -> Faces:
+    """Keep the faces that are drawn."""
+    return faces if faces.scores is None else faces[faces.scores >= threshold]
 
 
 def counted(number: int, noun: str) -> str:
@@ -149,45 +270,15 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def find_inputs(inputs: list[str]) -> tuple[Named, Named]:
-    """List the pictures and the videos, by the names that their predictions and copies get."""
-    pictures: Named = []
-    videos: Named = []
-    for text in inputs:
-        path = expand(text)
-        if path.is_dir():
-            found = [(as_text(name), path / name) for name in find_pictures(path)]
-            if not found:
-                raise MissingError(f"no picture in the folder {path}")
-            pictures += found
-        elif not path.is_file():
-            raise MissingError(f"{path} does not exist (looked for at {path.absolute()})")
-        elif is_video(path):
-            videos.append((as_text(path.name), path))
-        else:
-            pictures.append((as_text(path.name), path))
-    # Numbers for what shares a name, so that no copy overwrites another; those of videos all end in .mp4.
-    names = distinct(name for name, _ in pictures)
-    stems = [Path(copy).stem for copy in distinct(copy_of(name) for name, _ in videos)]
-    return (
-        [(name, path) for name, (_, path) in zip(names, pictures, strict=True)],
-        [(f"{stem}{Path(name).suffix}", path) for stem, (name, path) in zip(stems, videos, strict=True)],
-    )
-
-
-def copy_of(video: str) -> str:
-    """Name the annotated copy of a video."""
-    return f"{Path(video).stem}.mp4"
-
-
-def _side_by_side(engine: Engine, samples: Iterator[Sample]) -> Iterator[tuple[Sample, Prediction]]:
+def side_by_side(engine: Engine, samples: Iterator[S]) -> Generator[tuple[S, Prediction]]:
     """Yield each prediction with its sample; the engine takes only so many samples ahead."""
-    held: deque[Sample] = deque()
+    held: deque[S] = deque()
 
-    def hold() -> Iterator[Sample]:
+    def hold() -> Iterator[S]:
         for sample in samples:
             held.append(sample)
             yield sample
 
-    for prediction in engine.run(hold()):
-        yield held.popleft(), prediction
+    with closing(engine.run(hold())) as predictions:
+        for prediction in predictions:
+            yield held.popleft(), prediction

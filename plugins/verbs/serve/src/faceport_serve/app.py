@@ -142,6 +142,7 @@ def make_app(
 
     inner = Starlette(
         routes=[
+            Route("/v1/faces", looking.faces, methods=["POST"]),  # first: they are tried in their order
             Route("/", page),
             Route("/docs", docs),
             Mount("/page", StaticFiles(directory=PAGE)),
@@ -150,7 +151,6 @@ def make_app(
             Route("/health", models.health),
             Route("/metrics", models.metrics),
             Route("/openapi.json", models.openapi),
-            Route("/v1/faces", looking.faces, methods=["POST"]),
             Route("/v1/verify", looking.verify, methods=["POST"]),
             Route("/v1/search", people.search, methods=["POST"]),
             Route("/v1/gallery", people.list, methods=["GET"]),

@@ -32,14 +32,14 @@ class Format:
         return 2 * pixels if self.name == "yuyv" else pixels * 3 // 2
 
 
-def read_format(told: Mapping[str, Any], limits: Limits) -> Format:
+def read_format(settings: Mapping[str, Any], limits: Limits) -> Format:
     """Read the format that a client says its frames have."""
-    name = told.get("format", PICTURE)
+    name = settings.get("format", PICTURE)
     if name == PICTURE:
         return Format()
     if name not in ("yuyv", "nv12"):
         raise HTTPException(400, f"format must be {PICTURE}, yuyv or nv12")
-    width, height = (_side(told.get(key)) for key in ("width", "height"))
+    width, height = (_side(settings.get(key)) for key in ("width", "height"))
     if not width or not height:
         raise HTTPException(400, f"format {name} needs width and height, whole and even numbers")
     if width * height > limits.pixels:

@@ -35,11 +35,35 @@ class Match:
     similarity: float  # cosine
 
 
-@dataclass(frozen=True, eq=False)
-class _Matrix:
-    ids: NDArray[np.int64]  # (n,)
-    names: list[str]
-    rows: NDArray[np.float32]  # (n, d), of length one
+class Matrix:
+    """The faces of one space, in the order of their numbers; who searches holds views, which never change."""
+
+    def __init__(self, ids: NDArray[np.int64], names: list[str], rows: NDArray[np.float32]) -> None:
+        self._ids, self._names, self._rows, self._count = ids, names, rows, len(ids)  # rows are of length one
+
+    def views(self) -> tuple[NDArray[np.int64], list[str], NDArray[np.float32]]:
+        """Give numbers, names and embeddings: (n,), n or more, (n, d)."""
+        return self._ids[: self._count], self._names, self._rows[: self._count]
+
+    def add(self, number: int, name: str, row: NDArray[np.float32]) -> None:
+        """Append a face; room for more is made by half as much again."""
+        if self._count == len(self._ids):
+            more = self._count // 2 + 64
+            self._ids = np.concatenate([self._ids, np.empty(more, np.int64)])
+            self._rows = np.concatenate([self._rows, np.empty((more, row.size), np.float32)])
+        self._ids[self._count], self._rows[self._count] = number, row
+        self._names.append(name)
+        self._count += 1
+
+    def remove(self, number: int) -> None:
+        """Take a face out, if it is here."""
+        ids, names, rows = self.views()
+        (found,) = np.nonzero(ids == number)
+        if len(found):
+            at = int(found[0])
+            self._ids, self._rows = np.delete(ids, at), np.delete(rows, at, axis=0)
+            self._names = names[:at] + names[at + 1 :]
+            self._count -= 1
 
 
 class FullError(Exception):
@@ -52,7 +76,7 @@ class Gallery:
     def __init__(self, path: Path | None = None, most: int = 100_000) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._matrices: dict[str, _Matrix] = {}
+        self._matrices: dict[str, Matrix] = {}
         try:
             self._base = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
             (mark,) = self._base.execute("pragma application_id").fetchone()
@@ -76,8 +100,10 @@ class Gallery:
                 "insert into faces (name, space, embedding, enrolled) values (?, ?, ?, ?)",
                 (name, space, values, now),
             )
-            self._matrices.pop(space, None)
             assert added.lastrowid is not None
+            matrix = self._matrices.get(space)
+            if matrix is not None:
+                matrix.add(added.lastrowid, name, _unit(np.frombuffer(values, "<f4")[None])[0])
             return added.lastrowid
 
     def page(self, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
@@ -93,7 +119,8 @@ class Gallery:
         """Forget a face; tell whether it was there."""
         with self._lock:
             gone = self._base.execute("delete from faces where id = ?", (number,)).rowcount
-            self._matrices.clear()
+            for matrix in self._matrices.values():
+                matrix.remove(number)
         return bool(gone)
 
     def count(self) -> int:
@@ -107,26 +134,34 @@ class Gallery:
         with self._lock:
             matrix = self._matrices.get(space)
             if matrix is None:
-                matrix = self._matrices[space] = self._read(space)
-        if not len(matrix.ids):
+                matrix = self._read(space)
+                if matrix is None:
+                    return [[] for _ in embeddings]
+                self._matrices[space] = matrix
+            ids, names, rows = matrix.views()
+        top = min(top, len(ids))
+        if not top:
             return [[] for _ in embeddings]
-        similar = _unit(embeddings) @ matrix.rows.T
-        top = min(top, len(matrix.ids))
         found = []
-        for row in similar:
+        for row in _unit(embeddings) @ rows.T:
             best = np.argpartition(-row, top - 1)[:top]
-            best = best[np.lexsort((matrix.ids[best], -row[best]))]
-            found.append([Match(int(matrix.ids[at]), matrix.names[at], float(row[at])) for at in best])
+            best = best[np.lexsort((ids[best], -row[best]))]
+            found.append([Match(int(ids[at]), names[at], float(row[at])) for at in best])
         return found
 
-    def _read(self, space: str) -> _Matrix:
+    def hold(self, space: str, matrix: Matrix) -> None:
+        """Search the faces of a space in these, instead of reading them when they are first asked for."""
+        with self._lock:
+            self._matrices[space] = matrix
+
+    def _read(self, space: str) -> Matrix | None:
         rows = self._base.execute(
             "select id, name, embedding from faces where space = ? order by id", (space,)
         ).fetchall()
         if not rows:
-            return _Matrix(np.empty(0, np.int64), [], np.empty((0, 0), np.float32))
+            return None
         values = np.stack([np.frombuffer(blob, "<f4") for _, _, blob in rows])
-        return _Matrix(np.array([one for one, _, _ in rows]), [name for _, name, _ in rows], _unit(values))
+        return Matrix(np.array([one for one, _, _ in rows]), [name for _, name, _ in rows], _unit(values))
 
     def close(self) -> None:
         """Close the file."""

@@ -122,4 +122,4 @@ def _authority(origin: str) -> str:
 
 
 def _sentence(status: int, sentence: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    return JSONResponse({"error": sentence}, status, headers)
+    return JSONResponse({"error": sentence}, status, {"Connection": "close", **(headers or {})})

@@ -86,16 +86,16 @@ class Inference:
         if request.headers.get("content-encoding", "identity") != "identity":
             raise HTTPException(415, "send the body as it is, not compressed")
         data = await read_body(request, self._most + self.limits.bytes, self._room)
-        told, binary = read_request(data, request.headers.get(LENGTH))
-        inputs = read_inputs(told, binary, network, self._most)
+        asking, binary = read_request(data, request.headers.get(LENGTH))
+        inputs = read_inputs(asking, binary, network, self._most)
         with self._room.place():
             future, outputs = served.run(Call(name, inputs))
             await unless_gone(request, [Ticket(future)])
         request.state.log.update(model=served.name, network=name)
-        described_, blobs = await asyncio.to_thread(write_outputs, told, outputs, network)
+        described_, blobs = await asyncio.to_thread(write_outputs, asking, outputs, network)
         answer = {"model_name": name, "model_version": served.name, "outputs": described_}
-        if "id" in told:
-            answer["id"] = str(told["id"])[:200]
+        if "id" in asking:
+            answer["id"] = str(asking["id"])[:200]
         head = dumps(answer)
         if not blobs:
             return Response(head, media_type="application/json")

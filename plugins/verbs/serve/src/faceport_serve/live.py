@@ -14,10 +14,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from faceport.errors import FaceportError
 from faceport.ops.boxes import iou
-from faceport.ops.tracks import best_pairs
+from faceport.ops.tracks import Tracker, best_pairs
 from faceport.types import Faces
 from faceport_serve.answers import Wish, content, dumps, sure
 from faceport_serve.catalogue import Catalogue
+from faceport_serve.faces import tracked
 from faceport_serve.frames import Format, read_format, read_frame
 from faceport_serve.guard import is_token
 from faceport_serve.limits import Limits
@@ -34,6 +35,7 @@ class _Camera:
     """What is known of one connection."""
 
     names: list[str | None] = field(default_factory=lambda: [None])
+    trackers: list[Tracker] = field(default_factory=lambda: [Tracker()])  # one for each model
     threshold: float = 0.5
     format: Format = field(default_factory=Format)
     number: int = -1  # of the newest frame
@@ -61,11 +63,11 @@ class Live:
         tasks: list[asyncio.Task[None]] = []
         try:
             async with asyncio.timeout(HELLO_SECONDS):
-                told = _settings(await socket.receive_text())
-            if self._token and not is_token(str(told.get("token", "")), self._token):
+                settings = _settings(await socket.receive_text())
+            if self._token and not is_token(str(settings.get("token", "")), self._token):
                 await _refuse(socket, "the token is missing or wrong", 1008)
                 return
-            self._set(camera, told)
+            self._set(camera, settings)
             tasks = [asyncio.create_task(self._receive(socket, camera))]
             tasks.append(asyncio.create_task(self._answer(socket, camera)))
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -83,18 +85,20 @@ class Live:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _set(self, camera: _Camera, told: dict[str, Any]) -> None:
+    def _set(self, camera: _Camera, settings: dict[str, Any]) -> None:
         """Take settings over, wholly or not at all."""
-        names = told.get("models", camera.names)
+        names = settings.get("models", camera.names)
         if not isinstance(names, list) or not 0 < len(names) <= MOST_SIDES:
             raise HTTPException(400, f"models must be a list of one or {MOST_SIDES} names")
         for name in names:
             self._catalogue.get(str(name) if name else None)
-        threshold = told.get("threshold", camera.threshold)
+        threshold = settings.get("threshold", camera.threshold)
         if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
             raise HTTPException(400, "threshold must be a number from 0 to 1")
-        if "format" in told:
-            camera.format = read_format(told, self._limits)
+        if "format" in settings:
+            camera.format = read_format(settings, self._limits)
+        if names != camera.names:
+            camera.trackers = [Tracker() for _ in names]
         camera.names, camera.threshold = names, float(threshold)
 
     async def _receive(self, socket: WebSocket, camera: _Camera) -> None:
@@ -140,14 +144,15 @@ class Live:
         picture = read_frame(data, camera.format, self._limits)
         sides: list[Served] = [self._catalogue.get(name) for name in camera.names]
         answers, found = [], []
-        for served in sides:  # one after the other, so that neither costs the other time
+        # One after the other, so that neither costs the other time.
+        for served, tracker in zip(sides, camera.trackers, strict=True):
             ticket = served.look(picture)
             try:
                 async with asyncio.timeout(self._limits.seconds):
                     prediction = await asyncio.wrap_future(ticket.future)
             finally:
                 ticket.future.cancel()
-            faces = sure(prediction, camera.threshold, self._limits.faces)
+            faces = tracked(tracker, sure(prediction, camera.threshold, self._limits.faces))
             found.append(faces)
             answers.append(
                 {"model": served.name, **content(faces, Wish().fields), "milliseconds": ticket.stages}
@@ -169,7 +174,7 @@ def disagreement(first: Faces, second: Faces) -> dict[str, Any]:
         return {}
     overlaps = iou(first.boxes, second.boxes) if len(first) and len(second) else np.zeros((0, 0))
     pairs = best_pairs(overlaps, SAME_FACE)
-    said: dict[str, Any] = {
+    differences: dict[str, Any] = {
         "both": len(pairs),
         "first_only": len(first) - len(pairs),
         "second_only": len(second) - len(pairs),
@@ -182,18 +187,18 @@ def disagreement(first: Faces, second: Faces) -> dict[str, Any]:
             box = first.boxes[rows]
             diagonal = np.linalg.norm(box[:, 2:] - box[:, :2], axis=1)
             far = np.linalg.norm(one[rows] - other[columns], axis=2).mean(axis=1)
-            said[name] = float((far / np.maximum(diagonal, 1e-9)).mean())
-    return said
+            differences[name] = float((far / np.maximum(diagonal, 1e-9)).mean())
+    return differences
 
 
 def _settings(text: str) -> dict[str, Any]:
     try:
-        told = orjson.loads(text)
+        settings = orjson.loads(text)
     except ValueError as error:
         raise HTTPException(400, "settings must be JSON") from error
-    if not isinstance(told, dict):
+    if not isinstance(settings, dict):
         raise HTTPException(400, "settings must be an object in braces")
-    return told
+    return settings
 
 
 async def _refuse(socket: WebSocket, sentence: str, code: int) -> None:

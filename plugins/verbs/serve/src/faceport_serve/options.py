@@ -27,7 +27,7 @@ class ServeOptions(EngineOptions, ArtifactOptions):
     host: str = "127.0.0.1"
     port: int = 8000
     targets: list[str] = field(default_factory=list)
-    models: dict[str, str] = field(default_factory=dict)
+    models: dict[str, str] | None = None
     loaded: int = 4
     gallery: str | None = None
     gallery_size: int = 100_000
@@ -92,7 +92,7 @@ def is_local(host: str) -> bool:
 def offers_of(config: Mapping[str, Any], options: ServeOptions) -> list[Offer]:
     """List the models that may be loaded: what was chosen, other targets for it, and what has a name."""
     offers = variants(config, options.targets)
-    for name, words in options.models.items():
+    for name, words in (options.models or {}).items():
         if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or len(name) > 100:
             raise ConfigError(f"models: '{name}' is no name: use letters, digits, '-', '_' and '.'")
         if name in (offer.name for offer in offers):

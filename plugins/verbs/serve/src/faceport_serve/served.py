@@ -82,7 +82,7 @@ class Ticket:
     stages: dict[str, float] = field(default_factory=dict)  # milliseconds, once it is done
 
 
-class _Timings(Watch):
+class Timings(Watch):
     """Keep the stages of samples until somebody fetches them."""
 
     def __init__(self) -> None:
@@ -100,8 +100,10 @@ class _Timings(Watch):
         if not spent:
             return {}
         whole, service = spent.pop(IN_ENGINE), spent.pop(SERVICE)
-        networks = service - sum(spent.values())
-        return {**spent, "networks": networks, "waiting": max(0.0, whole - service)}
+        own = sum(spent.values())
+        # Networks that ran side by side, for several faces of one picture, count once.
+        networks = max(0.0, min(service, whole) - own)
+        return {**spent, "networks": networks, "waiting": max(0.0, whole - own - networks)}
 
 
 class Served:
@@ -112,7 +114,7 @@ class Served:
         self.plan = make_plan(offer.config, options)
         require_independent(self.plan)
         self.built = self.plan.build()
-        self._timings = _Timings()
+        self._timings = Timings()
         self._engine = Engine(
             Door(self.plan.model), self.built.sessions, self.plan.settings, [self._timings, *watches]
         )

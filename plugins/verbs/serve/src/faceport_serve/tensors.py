@@ -49,17 +49,17 @@ def read_request(data: bytes, header: str | None) -> tuple[dict[str, Any], bytes
             raise HTTPException(400, f"{LENGTH} is '{header[:40]}', and the body has {length} bytes")
         length = int(header)
     try:
-        told = orjson.loads(data[:length])
+        asking = orjson.loads(data[:length])
     except ValueError as error:
         raise HTTPException(400, f"the request is no JSON: {error}") from error
-    if not isinstance(told, dict):
+    if not isinstance(asking, dict):
         raise HTTPException(400, "the request must be an object in braces")
-    return told, data[length:]
+    return asking, data[length:]
 
 
-def read_inputs(told: Mapping[str, Any], binary: bytes, network: Network, most: int) -> Tensors:
+def read_inputs(asking: Mapping[str, Any], binary: bytes, network: Network, most: int) -> Tensors:
     """Read the inputs of a network; each is held against what the network takes."""
-    listed = told.get("inputs")
+    listed = asking.get("inputs")
     if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
         raise HTTPException(400, "'inputs' must be a list of objects")
     specs = {spec.name: spec for spec in network.inputs}
@@ -123,12 +123,12 @@ def _numbers(data: Any, dtype: str, name: str) -> Array:
 
 
 def write_outputs(
-    told: Mapping[str, Any], outputs: Tensors, network: Network
+    asking: Mapping[str, Any], outputs: Tensors, network: Network
 ) -> tuple[list[dict[str, Any]], list[bytes]]:
     """Write the outputs that are asked for, as JSON or as bytes."""
-    general = told.get("parameters")
+    general = asking.get("parameters")
     binary = isinstance(general, dict) and bool(general.get("binary_data_output"))
-    asked = told.get("outputs") or [{"name": spec.name} for spec in network.outputs]
+    asked = asking.get("outputs") or [{"name": spec.name} for spec in network.outputs]
     if not isinstance(asked, list) or not all(isinstance(one, dict) for one in asked):
         raise HTTPException(400, "'outputs' must be a list of objects")
     described_, blobs = [], []

@@ -36,8 +36,8 @@ class Serve(Verb):
             raise MissingError(f"serve needs '{error.name}': pip install 'faceport-serve[http]'") from error
         listener, address = listen(options.host, options.port)
         if options.supervised and os.name == "posix":
-            told = {"config": dict(config), "options": asdict(options)}
-            Supervisor(told, listener, address).run()
+            job = {"config": dict(config), "options": asdict(options)}
+            Supervisor(job, listener, address).run()
         else:
             with listener:
                 serve(config, options, listener, lambda: None)

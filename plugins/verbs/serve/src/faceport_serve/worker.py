@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -10,6 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from types import FrameType
 from typing import Any
 
@@ -25,6 +27,7 @@ from faceport_serve.guard import LOG
 from faceport_serve.numbers import Numbers
 from faceport_serve.options import TOKEN, ServeOptions, is_local, offers_of
 from faceport_serve.patience import HEAD_BYTES, patient
+from faceport_serve.quiet import quiet_libraries
 from faceport_serve.served import Offer, Served
 
 KEEP_ALIVE = 15  # seconds that an idle connection is kept
@@ -60,8 +63,10 @@ def serve(
 
     gallery = Gallery(expand(options.gallery) if options.gallery else None, options.gallery_size)
     catalogue = Catalogue(offers_of(config, options), build, options.loaded, changed)
+    stack = ExitStack()
     try:
         catalogue.start(loaded)
+        stack.enter_context(quiet_libraries())
         _log_to_stderr(options.log)
         app = make_app(
             catalogue,
@@ -74,14 +79,14 @@ def serve(
         )
         settings = uvicorn.Config(
             app,
-            http=patient(options.seconds),
+            http=patient(options.seconds, options.limits.bytes),
             ws="websockets-sansio",
             ws_max_size=options.limits.bytes,
             h11_max_incomplete_event_size=HEAD_BYTES,
             limit_concurrency=options.connections,
             timeout_keep_alive=KEEP_ALIVE,
             access_log=False,
-            log_level="warning",
+            log_level="error",  # what clients do wrong is in our own lines: nobody may fill a log with more
             server_header=False,
             proxy_headers=False,
         )
@@ -89,10 +94,13 @@ def serve(
             signal.signal(number, _noted)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=_mortal)
+        gc.collect()
+        gc.freeze()  # models and libraries stay: they are not looked through while pictures are
         _Server(settings, ready).run(sockets=[listener])
     finally:
         catalogue.close()
         gallery.close()
+        stack.close()
 
 
 def _noted(number: int, frame: FrameType | None) -> None:
@@ -120,15 +128,15 @@ class _Line(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write one line."""
         when = self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z")
-        said = record.getMessage()
-        content = json.loads(said) if record.levelno == logging.INFO else {"error": said}
+        message = record.getMessage()
+        content = json.loads(message) if record.levelno == logging.INFO else {"error": message}
         return json.dumps({"time": when, **content})
 
 
 def main() -> None:
     """Work for a supervisor: the socket is inherited, the rest comes on standard input, which stays open."""
     number, report = int(sys.argv[1]), os.fdopen(int(sys.argv[2]), "w", buffering=1)
-    told = json.loads(sys.stdin.readline())
+    job = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_supervisor, daemon=True).start()
 
     def say(**what: Any) -> None:
@@ -136,11 +144,11 @@ def main() -> None:
 
     try:
         serve(
-            told["config"],
-            checked(ServeOptions, told["options"]),
+            job["config"],
+            checked(ServeOptions, job["options"]),
             socket.socket(fileno=number),
             lambda: say(ready=True),
-            told["loaded"],
+            job["loaded"],
             lambda names: say(loaded=names),
         )
     except FaceportError as error:

@@ -1,10 +1,11 @@
-// A camera over a WebSocket: at most two frames are on their way, so that what is drawn is never old.
+// A camera over a WebSocket: at most two frames are on their way, one where the model is slow, so that what is
+// drawn is never old.
 
 import { counted, draw, figures } from "./drawing.js";
 import { Smooth, showDifference, showSpeed, showStages } from "./numbers.js";
 import { token } from "./server.js";
 
-const ON_THE_WAY = 2, SIDE = 640, QUALITY = 0.85;
+const ON_THE_WAY = 2, SLOW = 50 /* milliseconds */, SIDE = 640, QUALITY = 0.85;
 
 export class Camera {
   constructor(video, stage, settings, tell, ended) {
@@ -12,6 +13,7 @@ export class Camera {
     this.smooth = new Smooth();
     this.sent = new Map();  // number of a frame -> when it was taken, and what it shows
     this.number = 0;
+    this.most = ON_THE_WAY;
     this.running = false;
   }
 
@@ -36,7 +38,7 @@ export class Camera {
     if (!this.running) return;
     const again = () => this.video.requestVideoFrameCallback ? this.video.requestVideoFrameCallback(() => this.capture()) : requestAnimationFrame(() => this.capture());
     const { videoWidth: wide, videoHeight: high } = this.video;
-    if (this.sent.size >= ON_THE_WAY || !wide || document.hidden || this.encoding) return again();
+    if (this.sent.size >= this.most || !wide || document.hidden || this.encoding) return again();
     this.encoding = true;
     const scale = Math.min(1, SIDE / Math.max(wide, high)), canvas = document.createElement("canvas");
     canvas.width = Math.round(wide * scale); canvas.height = Math.round(high * scale);
@@ -63,6 +65,7 @@ export class Camera {
     });
     const now = performance.now(), latency = now - frame.taken;
     const inside = said.answers.reduce((sum, one) => sum + Object.values(one.milliseconds).reduce((a, b) => a + b, 0), 0);
+    this.most = inside > SLOW ? 1 : ON_THE_WAY;  // a second frame would wait for the first, and grow old
     const fps = this.last === undefined ? null : 1000 / this.smooth.add("between", now - this.last);
     this.last = now;
     showSpeed({ fps, latency: this.smooth.add("latency", latency), beyond: this.smooth.add("beyond", latency - inside), dropped: said.dropped });

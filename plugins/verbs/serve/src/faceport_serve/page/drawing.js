@@ -1,30 +1,36 @@
 // Faces drawn over a picture, readable on any background.
 
-const BOX = "#40e0d0", POINT = "#ffd640", LANDMARK = "#ffffff", INK = "#141820";
+// One colour for each track, as in annotated copies.
+const COLOURS = ["#40e0d0", "#ffaa3c", "#be8cff", "#8ce65a", "#ff788c", "#5ab4ff", "#fae150", "#ff8cdc"];
+const POINT = "#ffd640", LANDMARK = "#ffffff", INK = "#141820";
 
 export function draw(canvas, picture, width, height, faces) {
   if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
   const pen = canvas.getContext("2d");
   pen.drawImage(picture, 0, 0, width, height);
   if (!faces) return;
-  const scale = width / faces.width, line = Math.max(1.5, Math.min(width, height) / 320);
+  // What is drawn is read at the size that the page shows, which on a phone is smaller than the picture.
+  const zoom = Math.max(1, width / (canvas.clientWidth || width));
+  const scale = width / faces.width, line = Math.max(1.5 * zoom, Math.min(width, height) / 320);
   pen.lineJoin = "round";
-  (faces.boxes ?? []).forEach(([x1, y1, x2, y2]) => {
-    for (const [colour, thick] of [[INK, 2 * line], [BOX, line]]) {
-      pen.strokeStyle = colour; pen.lineWidth = thick;
+  const tracks = faces.attributes?.track, colour = (at) => COLOURS[(tracks?.[at] ?? 0) % COLOURS.length];
+  (faces.boxes ?? []).forEach(([x1, y1, x2, y2], at) => {
+    for (const [paint, thick] of [[INK, 2 * line], [colour(at), line]]) {
+      pen.strokeStyle = paint; pen.lineWidth = thick;
       pen.strokeRect(x1 * scale, y1 * scale, (x2 - x1) * scale, (y2 - y1) * scale);
     }
   });
   (faces.landmarks ?? []).forEach((dots) => drawDots(pen, dots, scale, LANDMARK, 0.8 * line, 0.008));
   (faces.points ?? []).forEach((dots) => drawDots(pen, dots, scale, POINT, 1.6 * line, 0.06));
-  pen.font = `${Math.max(11, Math.round(8 * line))}px system-ui, sans-serif`;
+  pen.font = `${Math.round(Math.max(11 * zoom, 8 * line))}px system-ui, sans-serif`;
   (faces.boxes ?? []).forEach(([x1, y1, x2], at) => {
-    const text = faces.scores?.[at]?.toFixed(2);
+    const track = tracks ? `#${tracks[at]}` : "", score = faces.scores?.[at]?.toFixed(2) ?? "";
+    const breadth = (text) => pen.measureText(text).width + 8, fits = (text) => text && breadth(text) <= 1.5 * (x2 - x1) * scale;
+    const text = [`${track} ${score}`.trim(), track].find(fits);
     if (!text) return;
-    const wide = pen.measureText(text).width + 8, high = Math.max(15, 11 * line);
-    if (wide > 1.5 * (x2 - x1) * scale) return;
+    const wide = breadth(text), high = Math.max(15 * zoom, 11 * line);
     const left = Math.max(0, x1 * scale - line / 2), top = y1 * scale >= high ? y1 * scale - high : y1 * scale;
-    pen.fillStyle = BOX; pen.fillRect(left, top, wide, high);
+    pen.fillStyle = colour(at); pen.fillRect(left, top, wide, high);
     pen.fillStyle = INK; pen.textBaseline = "middle"; pen.fillText(text, left + 4, top + high / 2);
   });
 }

@@ -14,7 +14,11 @@ export function tell(sentence, bad = false) {
   $("said").className = bad ? "bad" : "";
 }
 
-const worded = (one) => `${[one.detector, one.model].filter(Boolean).join(" + ")} on ${one.target}, ${one.precision}`;
+function worded(one) {
+  const parts = [one.detector, one.model].filter(Boolean), own = [...parts, one.target, one.precision].join("-");
+  const what = `${parts.join(" + ")} on ${one.target}, ${one.precision}`;
+  return one.name === own ? what : `${one.name}: ${what}`;
+}
 
 async function listModels() {
   const { models } = await ask("/v1/models");
@@ -104,7 +108,7 @@ async function look(file) {
     figure.caption(`${counted(answers[at].count)} in ${file.name} by ${answers[at].model}`);
   });
   const inside = answers.flatMap((one) => Object.values(one.milliseconds)).reduce((a, b) => a + b, 0);
-  showSpeed({ fps: null, latency: spent, beyond: spent - inside, dropped: null });
+  showSpeed({ what: "Picture", fps: null, latency: spent, beyond: spent - inside, dropped: null });
   showStages(answers, smooth);
   showDifference(null);
   shown = file;
@@ -174,7 +178,9 @@ function open(tab) {
     one.tabIndex = chosen ? 0 : -1;
     $(one.getAttribute("aria-controls")).hidden = !chosen;
   }
+  for (const one of document.querySelectorAll("#settings .looking")) one.hidden = tab.id !== "tab-look";
   if (tab.id !== "tab-look" && camera) camera.stop();
+  tell("");
 }
 tabs.forEach((tab, at) => {
   tab.addEventListener("click", () => open(tab));

@@ -15,7 +15,8 @@ export class Smooth {
   clear() { this.values.clear(); }
 }
 
-export function showSpeed({ fps, latency, beyond, dropped }) {
+export function showSpeed({ what = "Camera", fps, latency, beyond, dropped }) {
+  shown("from", `${what} to drawing`);
   shown("fps", fps === null ? "–" : fps.toFixed(1));
   shown("latency", latency === null ? "–" : ms(latency));
   shown("beyond", beyond === null ? "–" : ms(beyond));
