@@ -171,6 +171,26 @@ def test_every_floor_is_there():
     assert rooms == {name for rooms in FLOORS for members in rooms for name in members.split()}
 
 
+def boxes() -> list[set[str]]:
+    """Read the rooms that the drawing shows, floor by floor from below: boxes of one height on the page."""
+    drawing = (ROOT / "docs/architecture.svg").read_text("utf-8").partition('class="title"')[0]
+    floors: dict[int, set[str]] = {}
+    for height, name in re.findall(r'class="name" x="\d+" y="(\d+)">(\w+)<', drawing):
+        floors.setdefault(int(height), set()).add(name)
+    return [floors[height] for height in sorted(floors, reverse=True)]
+
+
+def test_the_drawing_shows_the_rooms():
+    assert boxes() == [{name for members in rooms for name in members.split()} for rooms in FLOORS]
+
+
+def test_the_page_says_the_rule():
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    rule = re.search(r"(?:^    .*\n)+", page, re.MULTILINE)[0]
+    floors = [set(re.findall(r"\w+", floor)) for floor in rule.split("<-")]
+    assert floors == [{name for members in rooms for name in members.split()} for rooms in FLOORS]
+
+
 @pytest.mark.parametrize("package", list(packages()))
 def test_nothing_imports_in_a_circle(package):
     edges = graph(package)
@@ -373,11 +393,5 @@ def test_ways_are_found():
 
 def test_there_is_something_to_rule():
     assert len(packages()) > 10
-    assert {top(one.what) for one in imports()} >= {
-        "hydra",
-        "torch",
-        "onnxruntime",
-        "faceport",
-        "numpy",
-        "pytest",
-    }
+    used = {top(one.what) for one in imports()}
+    assert used >= {"hydra", "torch", "onnxruntime", "faceport", "numpy", "pytest"}

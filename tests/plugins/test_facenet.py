@@ -100,7 +100,7 @@ def test_crop_is_the_official_one(photo, real_dir, reference_dir):
 
 def test_embeddings_are_unit_vectors_beside_what_was_known(photo):
     faces = run(model(), photo)
-    assert faces.known == {"boxes", "points", "embeddings"}
+    assert faces.fields == {"boxes", "points", "embeddings"}
     np.testing.assert_allclose(np.linalg.norm(faces.embeddings, axis=1), 1, rtol=1e-5)
 
 

@@ -165,7 +165,7 @@ def test_picture_smaller_than_a_face_has_none(mtcnn):
 
 def test_plain_picture_has_no_faces(mtcnn):
     faces = detect(mtcnn, np.full((120, 160, 3), 90, np.uint8), TorchRunner(mtcnn.networks))
-    assert len(faces) == 0 and faces.known == {"boxes", "scores", "points"}
+    assert len(faces) == 0 and faces.fields == {"boxes", "scores", "points"}
 
 
 def test_no_candidates_give_no_boxes():

@@ -31,7 +31,7 @@ def truth(sample: Sample) -> Faces:
 def assert_same(first: Sample, second: Sample) -> None:
     assert first.id == second.id
     np.testing.assert_array_equal(first.image, second.image)
-    for name in truth(first).known - {"attributes"}:
+    for name in truth(first).fields - {"attributes"}:
         np.testing.assert_array_equal(getattr(truth(first), name), getattr(truth(second), name))
     for name, values in truth(first).attributes.items():
         np.testing.assert_array_equal(values, truth(second).attributes[name])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 import unicodedata
 
@@ -45,6 +44,8 @@ def in_markdown(text: object) -> str:
 
 def in_html(text: object) -> str:
     """Write text so that HTML shows it as it is, in an element or a quoted attribute."""
+    import html  # late: its table of letters would be read at each start
+
     return html.escape(printable(text), quote=True)
 
 

@@ -60,19 +60,19 @@ class Faces:
     def __getitem__(self, index: slice | Array) -> Faces:
         """Select faces by slice, mask or list of positions."""
         return Faces(
-            **{name: getattr(self, name)[index] for name in self.known if name != "attributes"},
+            **{name: getattr(self, name)[index] for name in self.fields if name != "attributes"},
             attributes={name: value[index] for name, value in self.attributes.items()},
         )
 
     @property
-    def known(self) -> frozenset[str]:
+    def fields(self) -> frozenset[str]:
         """Names of the fields that are set."""
         names = {name for name in ARRAYS if getattr(self, name) is not None}
         return frozenset(names | {"attributes"} if self.attributes else names)
 
     def only(self, names: Iterable[str]) -> Faces:
         """Keep the named fields and forget the others."""
-        return Faces(**{name: getattr(self, name) for name in names if name in self.known})
+        return Faces(**{name: getattr(self, name) for name in names if name in self.fields})
 
     def with_fields(self, **fields: Any) -> Faces:
         """Replace fields by name."""

@@ -39,7 +39,9 @@ def test_predictions_survive_the_file_to_the_last_bit(count):
 
 
 def test_fields_that_are_not_known_stay_unknown():
-    assert from_json(to_json(Prediction("a", Faces(scores=np.ones(2, np.float32))))).faces.known == {"scores"}
+    assert from_json(to_json(Prediction("a", Faces(scores=np.ones(2, np.float32))))).faces.fields == {
+        "scores"
+    }
     assert from_json(to_json(Prediction("a", Faces(), "empty file"))).error == "empty file"
 
 

@@ -38,8 +38,8 @@ def images() -> list[np.ndarray]:
 
 
 def assert_same(one: Faces, other: Faces) -> None:
-    assert one.known == other.known
-    for name in one.known:
+    assert one.fields == other.fields
+    for name in one.fields:
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-5, atol=2e-4)
 
 
@@ -58,7 +58,7 @@ def test_the_detector_tells_the_model_where_to_look(cascade, images):
     with faceport.pipeline(model="retinaface_mobilenet", target="torch", overrides=words) as detector:
         found = detector(images[0])
     faces = cascade(images[0])
-    assert_same(faces.only(found.known), found)
+    assert_same(faces.only(found.fields), found)
     model = faceport.create("model", "pipnet_mobilenet_v2", weights="random")
     steps = model.predict(Sample("", images[0], faces=found))
     call = next(steps)

@@ -24,11 +24,11 @@ def probes(model: Model) -> Iterator[Sample]:
         grain = rng.integers(-12, 13, smooth.shape)
         image = np.clip(smooth + grain, 0, 255).astype(np.uint8)
         yield Sample(
-            f"probe-{index}", image, faces=_told(height, width).only(model.needs) if model.needs else None
+            f"probe-{index}", image, faces=_one_face(height, width).only(model.needs) if model.needs else None
         )
 
 
-def _told(height: int, width: int) -> Faces:
+def _one_face(height: int, width: int) -> Faces:
     scale = np.array([width, height, width, height], np.float32)
     box = np.array(BOX, np.float32) * scale
     points = box[:2] + np.array(POINTS, np.float32) * (box[2:] - box[:2])

@@ -154,7 +154,8 @@ class Sources:
         return inherited | own
 
     def _words(self, annotation: ast.expr) -> str:
-        """Write a type for a reader: Literals are choices, None is null."""
+        """Write a type for a reader: Literals are choices, dicts are mappings, None is null."""
         parts = re.sub(r"\w+", lambda word: PLAIN.get(word[0], word[0]), ast.unparse(annotation)).split(" | ")
         parts = [CHOICE if part in self._choices or part.startswith("Literal[") else part for part in parts]
+        parts = ["mapping" if part.startswith("dict[") else part for part in parts]
         return " or ".join("null" if part == "None" else part for part in parts if part != "Any")

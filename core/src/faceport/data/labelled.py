@@ -136,7 +136,7 @@ def _digest(labels: Mapping[str, Faces]) -> str:
     digest = hashlib.sha256()
     for sample, faces in labels.items():
         digest.update(sample.encode(errors="surrogatepass"))
-        fields = {name: getattr(faces, name) for name in sorted(faces.known - {"attributes"})}
+        fields = {name: getattr(faces, name) for name in sorted(faces.fields - {"attributes"})}
         for name, value in (fields | dict(sorted(faces.attributes.items()))).items():
             digest.update(name.encode())
             digest.update(value.tobytes() if value.dtype.kind in "fiub" else str(value.tolist()).encode())

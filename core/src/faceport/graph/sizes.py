@@ -30,11 +30,13 @@ def fix_sizes(model: onnx.ModelProto, sizes: Mapping[str, Sequence[int | str]]) 
 def has_content(model: onnx.ModelProto) -> bool:
     """Tell whether every tensor whose size is known has at least one element."""
     values = (*model.graph.value_info, *model.graph.output)
-    sizes = (size.dim_value for value in values for size in value.type.tensor_type.shape.dim if _known(size))
+    sizes = (
+        size.dim_value for value in values for size in value.type.tensor_type.shape.dim if _is_fixed(size)
+    )
     return all(size > 0 for size in sizes)
 
 
-def _known(size: onnx.TensorShapeProto.Dimension) -> bool:
+def _is_fixed(size: onnx.TensorShapeProto.Dimension) -> bool:
     return bool(size.HasField("dim_value"))
 
 

@@ -245,9 +245,9 @@ def _twins(plugins: list[Plugin]) -> str:
 
 def _locate(point: EntryPoint) -> Plugin:
     """Find the files of an entry point without importing it."""
-    dist = point.dist
+    about = point.dist.metadata if point.dist else {"Name": "unknown", "Version": "?"}  # parsed here, once
     module = point.value.partition(":")[0].strip()
-    plugin = Plugin(point.name, dist.name if dist else "unknown", dist.version if dist else "?", module)
+    plugin = Plugin(point.name, about["Name"], about["Version"], module)
     folder = package_folder(module)
     if folder is None:
         cure = f"reinstall or uninstall {plugin.distribution}"

@@ -90,13 +90,13 @@ def wrong(content: Any, wanted: Any = RECORD, where: str = "") -> str:
         return "" if content is None else wrong(content, wanted.value, where)
     if isinstance(wanted, Items):
         if not isinstance(content, list):
-            return _said(where, content, "a list")
+            return _sentence(where, content, "a list")
         if wanted.length not in (None, len(content)):
-            return _said(where, content, f"a list of {wanted.length}")
+            return _sentence(where, content, f"a list of {wanted.length}")
         return _first(wrong(item, wanted.value, f"{where}[{at}]") for at, item in enumerate(content))
     if isinstance(wanted, Each | Keys):
         if not isinstance(content, dict):
-            return _said(where, content, "a mapping")
+            return _sentence(where, content, "a mapping")
         if isinstance(wanted, Each):
             return _first(_wrong_item(where, key, value, wanted.value) for key, value in content.items())
         lacking = next((key for key in wanted.must if key not in content), None)
@@ -106,13 +106,15 @@ def wrong(content: Any, wanted: Any = RECORD, where: str = "") -> str:
         return _first(
             wrong(content[key], value, _below(where, key)) for key, value in known if key in content
         )
-    return "" if _is(content, wanted) else _said(where, content, wanted)
+    return "" if _is(content, wanted) else _sentence(where, content, wanted)
 
 
 def _wrong_item(where: str, key: str, value: Any, wanted: Any) -> str:
     if wanted is BUCKET:
         named = key.isascii() and key.isdecimal() and len(key) <= MOST_DIGITS
-        return wrong(value, COUNT, _below(where, key)) if named else _said(where, key, "numbers of buckets")
+        return (
+            wrong(value, COUNT, _below(where, key)) if named else _sentence(where, key, "numbers of buckets")
+        )
     return wrong(value, wanted, _below(where, key))
 
 
@@ -135,7 +137,7 @@ def _first(found: Iterable[str]) -> str:
     return next(filter(None, found), "")
 
 
-def _said(where: str, content: Any, wanted: str) -> str:
+def _sentence(where: str, content: Any, wanted: str) -> str:
     return f"'{printable(where, 100)}' is {printable(repr(content), 60)}, it must be {wanted}"
 
 

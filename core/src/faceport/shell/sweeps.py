@@ -114,18 +114,18 @@ def hide_secrets(folder: Path) -> None:
             write_atomically(path, redacted(text))
 
 
-def _asked(record: Record, wanted: list[str], said: str) -> tuple[Any, str]:
+def _asked(record: Record, wanted: list[str], outcome: str) -> tuple[Any, str]:
     """Give the numbers that a sweeper asks for, and what is said of the job; without them it is no trial."""
     if not wanted:
-        return None, said
+        return None, outcome
     try:
         found = values(record, wanted)
     except FaceportError as error:
-        return None, f"{said}; no trial: {error}"
+        return None, f"{outcome}; no trial: {error}"
     numbers = found if isinstance(found, list) else [found]
     return (
         found,
-        f"{said} ({', '.join(f'{name} {value:.4g}' for name, value in zip(wanted, numbers, strict=True))})",
+        f"{outcome} ({', '.join(f'{name} {one:.4g}' for name, one in zip(wanted, numbers, strict=True))})",
     )
 
 

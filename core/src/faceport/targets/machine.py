@@ -52,16 +52,16 @@ def share_cores(threads: int, streams: int | None) -> tuple[int, int]:
 @contextmanager
 def silence() -> Iterator[list[str]]:
     """Keep what a native library prints off the terminal; afterwards it is the one item of the list."""
-    said: list[str] = []
+    output: list[str] = []
     kept = [(stream, os.dup(stream)) for stream in (1, 2)]
     with tempfile.TemporaryFile() as file:
         try:
             for stream, _ in kept:
                 os.dup2(file.fileno(), stream)
-            yield said
+            yield output
         finally:
             for stream, copy in kept:
                 os.dup2(copy, stream)
                 os.close(copy)
             file.seek(0)
-            said.append(file.read().decode(errors="replace"))
+            output.append(file.read().decode(errors="replace"))

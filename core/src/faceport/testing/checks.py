@@ -36,13 +36,15 @@ def check_faces(faces: Faces) -> None:
 
 def check_finite(faces: Faces) -> None:
     """Refuse NaN and infinity in what a model says."""
-    for name in sorted(faces.known & set(SHAPES)):
+    for name in sorted(faces.fields & set(SHAPES)):
         assert np.isfinite(getattr(faces, name)).all(), f"{name} are not all finite"
 
 
 def check_same(one: Faces, other: Faces, tolerance: float, where: str) -> None:
     """Hold two results for the same picture against each other."""
-    assert one.known == other.known, f"{where}: fields differ, {sorted(one.known)} and {sorted(other.known)}"
+    assert one.fields == other.fields, (
+        f"{where}: fields differ, {sorted(one.fields)} and {sorted(other.fields)}"
+    )
     assert len(one) == len(other), f"{where}: {len(one)} and {len(other)} faces"
     for name in ARRAYS:
         check_equal(getattr(one, name), getattr(other, name), tolerance, f"{where}: {name}")

@@ -149,18 +149,18 @@ def test_truth_is_as_declared(dataset: Dataset, samples: list[Sample]) -> None:
     for sample in samples:
         truth = sample.truth
         if not dataset.truth:
-            assert truth is None or not truth.known, (
-                f"{sample.id}: declare its truth, {truth and sorted(truth.known)}, in the class's `truth`"
+            assert truth is None or not truth.fields, (
+                f"{sample.id}: declare its truth, {truth and sorted(truth.fields)}, in the class's `truth`"
             )
             continue
         assert truth is not None, f"{sample.id} has no truth: give Faces(), or declare none in `truth`"
         check_faces(truth)
         expected = dataset.truth if len(truth) else dataset.truth - {"attributes"}
-        assert expected <= truth.known, (
-            f"{sample.id} lacks {sorted(expected - truth.known)}: set them, or take them out of `truth`"
+        assert expected <= truth.fields, (
+            f"{sample.id} lacks {sorted(expected - truth.fields)}: set them, or take them out of `truth`"
         )
-        assert truth.known <= dataset.truth, (
-            f"{sample.id} has {sorted(truth.known)}, declared is less: add to `truth` of the class"
+        assert truth.fields <= dataset.truth, (
+            f"{sample.id} has {sorted(truth.fields)}, declared is less: add to `truth` of the class"
         )
 
 

@@ -122,12 +122,12 @@ def test_what_a_budget_watches_is_among_the_numbers(metric: Metric) -> None:
 
 def test_the_card_says_what_numbers_mean(metric_choice: Choice, metric: Metric) -> None:
     """`card.numbers` holds patterns: `{nme: {better: lower, unit: px, column: true}}`."""
-    for pattern, said in (metric_choice.card.get("numbers") or {}).items():
+    for pattern, about in (metric_choice.card.get("numbers") or {}).items():
         where = f"{metric_choice.path}: card.numbers: '{pattern}'"
-        assert isinstance(said, Mapping), f"{where} must hold a mapping, e.g. {{better: lower}}"
-        unknown = {*said} - {"better", "unit", "column"}
+        assert isinstance(about, Mapping), f"{where} must hold a mapping, e.g. {{better: lower}}"
+        unknown = {*about} - {"better", "unit", "column"}
         assert not unknown, f"{where} has {sorted(unknown)}; it may have better, unit, column"
-        assert Meaning(**said).better in ("", *BETTER), f"{where}: better is {' or '.join(BETTER)}"
+        assert Meaning(**about).better in ("", *BETTER), f"{where}: better is {' or '.join(BETTER)}"
     found = compute(metric, right_answers(metric))
     if metric_choice.card.get("numbers"):
         explained = [name for name in found if meaning(metric_choice.name, name).better]
@@ -156,7 +156,7 @@ def test_items_are_left_as_they_are(metric: Metric) -> None:
     items = right_answers(metric)
     compute(metric, items)
     for item, fresh in zip(items, right_answers(metric), strict=True):
-        for name in sorted((item.faces.known | item.truth.known) - {"attributes"}):
+        for name in sorted((item.faces.fields | item.truth.fields) - {"attributes"}):
             for now, before in ((item.faces, fresh.faces), (item.truth, fresh.truth)):
                 assert np.array_equal(getattr(now, name), getattr(before, name)), (
                     f"compute() changed {name} of its items: copy before you write"

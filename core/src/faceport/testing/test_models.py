@@ -238,7 +238,7 @@ def test_answers_are_faces(trial: Trial) -> None:
 
 def test_answers_have_what_is_provided(trial: Trial) -> None:
     for sample, faces in zip(trial.samples(), trial.answers, strict=True):
-        lacking = (trial.model.provides | trial.model.needs) - faces.known
+        lacking = (trial.model.provides | trial.model.needs) - faces.fields
         assert not len(faces) or not lacking, (
             f"{sample.id}: the answer lacks {sorted(lacking)}: set them, or take them out of `provides`"
         )
@@ -252,8 +252,8 @@ def test_what_is_told_is_passed_on(trial: Trial) -> None:
         assert truth is not None
         assert len(faces) == len(truth), f"{sample.id}: told of {len(truth)} faces, answered for {len(faces)}"
         if len(truth):
-            kept = truth.only(truth.known - trial.model.provides)
-            check_same(faces.only(kept.known), kept, 0, sample.id)
+            kept = truth.only(truth.fields - trial.model.provides)
+            check_same(faces.only(kept.fields), kept, 0, sample.id)
 
 
 def test_no_faces_give_no_faces(trial: Trial) -> None:

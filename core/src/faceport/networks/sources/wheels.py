@@ -76,12 +76,12 @@ def _download(package: str, version: str, folder: Path, otherwise: str) -> Path:
     spare = folder / "tmp"
     spare.mkdir()
     words = folder / "pip.txt"
-    with words.open("wb") as said, working(f"fetching {package}=={version}"):
+    with words.open("wb") as output, working(f"fetching {package}=={version}"):
         process = subprocess.Popen(
             [*pip, *wanted],
             stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
             env={**os.environ, "TMPDIR": str(spare), "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
         )
         why = _watch(process, folder)

@@ -28,9 +28,9 @@ class Meaning:
 
 def meaning(metric: str, number: str) -> Meaning:
     """Look up what a number of a metric means: the first pattern that fits its name counts."""
-    for pattern, said in _patterns(metric).items():
+    for pattern, about in _patterns(metric).items():
         if fnmatchcase(number, pattern):
-            return Meaning(**said)
+            return Meaning(**about)
     return Meaning()
 
 

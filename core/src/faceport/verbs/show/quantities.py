@@ -126,11 +126,11 @@ def promised() -> dict[str, Number]:
     for verb in index.choices("verb").values():
         cards |= verb.card.get("brings") or {}
     return latencies | {
-        f"{metric}.{name}": Number(math.nan, None, said.better, said.unit, said.column)
+        f"{metric}.{name}": Number(math.nan, None, about.better, about.unit, about.column)
         for metric, numbers in cards.items()
         for name in numbers
         if "*" not in name
-        for said in [meaning(metric, name)]
+        for about in [meaning(metric, name)]
     }
 
 
