@@ -42,7 +42,7 @@ LEAST = {"run": 4, "sweep": 8, "compile": 5, "prepare": 80, "predict": 2, "fetch
 # What is not under a final name: locks, what is begun, and what only says what was begun.
 PASSING = re.compile(
     r"(.*/)?\.faceport-[0-9a-f]{12}\.part.*|.*\.lock|cache/locks/.*|cache/tmp/.*|.*\.part(\.json)?|(.*/)?\.tmp-.*"
-    r"|(.*/)?\.faceport\.sha256|runs/sweep.*|clip\.avi|(.*/)?pins/.*|.*\.log|cache/health.*"
+    r"|(.*/)?\.faceport\.sha256|runs/sweep.*|clip\.avi|(.*/)?pins/.*|.*\.log|cache/health.*|cache/composed/.*"
 )
 LEFT = re.compile(r"(.*/)?\.faceport-[0-9a-f]{12}\.part.*|cache/tmp/.+|.*\.part(\.json)?|(.*/)?\.tmp-.*")
 

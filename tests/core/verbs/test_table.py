@@ -3,8 +3,9 @@
 import pytest
 
 from faceport.runs.record import Record
+from faceport.verbs.show.numbers import with_interval
 from faceport.verbs.show.table import Cell, Column, lines, plain, row
-from faceport.verbs.show.terminal import show_sweep
+from faceport.verbs.show.terminal import console, say, show_sweep
 from faceport.verbs.show.text import (
     ELLIPSIS,
     cell_len,
@@ -130,9 +131,16 @@ def test_letters_that_an_encoding_lacks_are_written_in_others():
     assert "0.5 ±0.1 ≈ … 漢".encode("ascii", "faceport.plain") == b"0.5 +-0.1 ~ ... ?"
 
 
-def test_a_pipe_gets_sentences_whole(capsys):
-    print_sentence("word " * 40)
+@pytest.mark.parametrize("write", [print_sentence, lambda text: say(console(), text)])
+def test_a_pipe_gets_sentences_whole_whatever_columns_says(write, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "40")
+    write("word " * 40)
     assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_an_interval_of_nothing_but_rounding_is_none():
+    assert with_interval(1.0, (1.0 - 1e-16, 1.0)) == "1.0000 ±0"
+    assert with_interval(0.5, (0.25, 0.75)) == "0.5000 ±0.25"
 
 
 @pytest.mark.parametrize(("columns", "widest"), [("80", 80), (None, 1000)])

@@ -18,7 +18,7 @@ from typing import Any
 
 from faceport.catalogue.presets import places
 from faceport.errors import FaceportError
-from faceport.files import cache_dir, digest, file_sha256, write_atomically
+from faceport.files import cache_dir, digest, file_sha256, remove_leftovers, write_atomically
 from faceport.plugins.index import installed
 from faceport.shell.offers import Offers
 
@@ -49,6 +49,7 @@ def remember(offered: Offers, words: Sequence[str], folder: Path | None, config:
     if place is None or json.loads(text) != config or redacted(text) != text or _refers(folder):
         return
     with suppress(OSError, FaceportError):
+        remove_leftovers(place.parent, below=False)
         write_atomically(place, text)
         kept = sorted(place.parent.glob("*.json"), key=lambda path: path.stat().st_mtime)
         for old in kept[: len(kept) // 2 if len(kept) > MOST_KEPT else 0]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 BETTER = ("higher", "lower")
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
+ROUNDING = 1e-12  # less is of the arithmetic, not of the pictures
 MOST_COLUMNS = 6  # of a metric whose card names none
 
 
@@ -90,4 +91,4 @@ def with_interval(value: float, interval: tuple[float, float] | None) -> str:
     if interval is None:
         return number(value)
     half = (interval[1] - interval[0]) / 2
-    return f"{number(value)} ±{half:.2g}"
+    return f"{number(value)} ±{0 if half < ROUNDING else half:.2g}"

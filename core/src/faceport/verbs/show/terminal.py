@@ -37,8 +37,8 @@ def width_of(out: Console) -> int | None:
 
 
 def say(out: Console, text: str, style: str = "", indent: int = 0) -> None:
-    """Print a sentence, broken at its blanks; a path or a command in it stays whole, to be copied."""
-    for line in wrap(printable(text), width_of(out), indent):
+    """Print a sentence, broken at its blanks by a terminal; a path or a command in it stays whole."""
+    for line in wrap(printable(text), width_of(out) if out.is_terminal else None, indent):
         out.print(Text(line, style), soft_wrap=True)
 
 

@@ -70,9 +70,9 @@ def width_of(stream: TextIO) -> int | None:
 
 
 def print_sentence(text: str, indent: int = 0, stream: TextIO | None = None) -> None:
-    """Print a sentence, broken at its blanks where it is a terminal that shows it."""
+    """Print a sentence, broken at its blanks where a terminal shows it; in a pipe it stays one line."""
     stream = accept_all(stream or sys.stdout)
-    for line in wrap(text, width_of(stream), indent):
+    for line in wrap(text, width_of(stream) if stream.isatty() else None, indent):
         print(line, file=stream)
 
 
