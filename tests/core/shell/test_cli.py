@@ -95,8 +95,8 @@ def test_version(capsys):
 
 
 def test_a_verb_that_does_not_exist(capsys):
-    assert said(capsys, "predixt", "x", code=1) == (
-        "error: there is no command 'predixt'. Did you mean predict? "
+    assert said(capsys, "prrdict", "x", code=1) == (
+        "error: there is no command 'prrdict'. Did you mean predict? "
         f"Available: {', '.join(sorted(VERBS))}.\n"
     )
 
