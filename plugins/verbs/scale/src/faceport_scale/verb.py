@@ -40,6 +40,8 @@ class SpreadOptions(EngineOptions, CompleteOptions, ArtifactOptions):
         EngineOptions.__post_init__(self)
         CompleteOptions.__post_init__(self)
         at_least_one(shards=self.shards, processes=self.processes, attempts=self.attempts)
+        if self.part is not None:
+            raise ValueError(f"part is {self.part}, and shards are parts already: faceport run does one part")
         if not self.straggler > 1:
             raise ValueError(f"straggler is {self.straggler}, it must be more than 1")
 
