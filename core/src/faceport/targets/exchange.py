@@ -259,9 +259,9 @@ class FilesSession(Away):
         """Write the middle of the script, which fills new/, and name the files that it needs in the box."""
 
     @property
+    @abstractmethod
     def outputs(self) -> int:
         """Count the files of one answer."""
-        raise NotImplementedError
 
     def rows(self, inputs: Tensors) -> int:
         """Say how many rows a call may have."""

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 
-from faceport.errors import FaceportError
 from faceport.graph.normalise import to_pixels
+from faceport.targets.about import AboutFile
 from faceport.types import Array, Tensors
 from faceport_ascend.options import ABOUT
 from faceport_ascend.ranges import Range, is_static
 
 
 @dataclass(frozen=True)
-class About:
+class About(AboutFile):
     """What a session must know of a compiled network."""
+
+    runtime, name_of_file = "ascend", ABOUT
 
     soc_version: str
     toolkit: str
@@ -29,24 +30,13 @@ class About:
     mean: Sequence[float] = ()  # of the bytes that AIPP takes; empty: floats
     std: Sequence[float] = ()
 
-    def write(self, folder: Path) -> None:
-        """Write it beside the network."""
-        (folder / ABOUT).write_text(json.dumps(asdict(self), indent=2))
-
     @classmethod
-    def read(cls, folder: Path) -> About:
-        """Read it."""
-        try:
-            content = json.loads((folder / ABOUT).read_text())
-            ranges = {
-                name: [(int(low), int(high)) for low, high in axes]
-                for name, axes in content.pop("ranges").items()
-            }
-            return cls(ranges=ranges, **content)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise FaceportError(
-                f"ascend cannot open {folder}: {ABOUT} is damaged. Delete the folder and compile again"
-            ) from error
+    def of(cls, content: Mapping[str, Any]) -> Self:
+        """Make it of what the file holds, where pairs are lists."""
+        ranges = {
+            name: [(int(low), int(high)) for low, high in axes] for name, axes in content["ranges"].items()
+        }
+        return cls(**{**content, "ranges": ranges})
 
     @property
     def static(self) -> bool:

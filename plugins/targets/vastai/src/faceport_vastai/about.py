@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 
-from faceport.errors import FaceportError
 from faceport.graph.normalise import Normalisation, to_pixels
+from faceport.targets.about import AboutFile
 from faceport.types import Array
 from faceport_vastai.options import ABOUT
 
 
 @dataclass(frozen=True)
-class About:
+class About(AboutFile):
     """What a session must know of a compiled network."""
+
+    runtime, name_of_file = "vastai", ABOUT
 
     name: str  # of the folder that vamc makes
     toolkit: str
@@ -27,20 +27,6 @@ class About:
     colour: str
     outputs: Sequence[str]
     shapes: Sequence[Sequence[int]]
-
-    def write(self, folder: Path) -> None:
-        """Write it beside the network."""
-        (folder / ABOUT).write_text(json.dumps(asdict(self), indent=2))
-
-    @classmethod
-    def read(cls, folder: Path) -> About:
-        """Read it."""
-        try:
-            return cls(**json.loads((folder / ABOUT).read_text()))
-        except (OSError, ValueError, TypeError) as error:
-            raise FaceportError(
-                f"vastai cannot open {folder}: {ABOUT} is damaged. Delete the folder and compile again"
-            ) from error
 
 
 def to_rgb(array: Array, normalisation: Normalisation | About) -> Array:
