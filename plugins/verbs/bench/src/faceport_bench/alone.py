@@ -14,6 +14,7 @@ import numpy as np
 from faceport.api import Network, Session
 from faceport.errors import ConfigError, suggest
 from faceport.types import Tensors
+from faceport_bench.arriving import Arriving
 from faceport_bench.system import Answer, System
 
 _SHAPE = re.compile(r"([\w.-]+):(\d+(?:x\d+)+)")
@@ -27,9 +28,7 @@ class Alone(System):
         self.rows = len(next(iter(inputs.values())))
         self._pool = ThreadPoolExecutor(threads) if threads else None
         self._waiting: deque[tuple[int, float]] = deque()
-        self._answers: deque[Answer] = deque()
-        self._changed = threading.Condition()
-        self._error: BaseException | None = None
+        self._arriving = Arriving()
 
     def now(self) -> float:
         """Read the clock of this machine."""
@@ -48,29 +47,18 @@ class Alone(System):
         try:
             self.session.run(self.inputs)
         except BaseException as error:
-            self._error = error
+            self._arriving.error = error
         now = perf_counter()
-        with self._changed:
+        with self._arriving.changed:
             left[0] -= 1
             if not left[0]:
-                self._answers.append(Answer(items, due, now))
-                self._changed.notify()
+                self._arriving.put(Answer(items, due, now))
 
     def wait(self, until: float | None = None) -> list[Answer]:
         """Run what was put aside, or wait for a thread."""
         if self._pool is None:
             return self._run() if self._waiting else _sleep(until)
-        with self._changed:
-            while not self._answers:
-                left = None if until is None else until - perf_counter()
-                if left is not None and left <= 0:
-                    break
-                self._changed.wait(left)
-            if self._error:
-                raise self._error
-            answers = [*self._answers]
-            self._answers.clear()
-        return answers
+        return self._arriving.wait(until)
 
     def _run(self) -> list[Answer]:
         items, due = self._waiting.popleft()

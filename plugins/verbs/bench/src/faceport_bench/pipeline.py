@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -17,6 +15,7 @@ from faceport.engine.timing import Stages
 from faceport.engine.watch import Watch
 from faceport.errors import FaceportError
 from faceport.types import Prediction, Sample, Tensors
+from faceport_bench.arriving import Arriving
 from faceport_bench.system import Answer, System
 
 QUALITY = 95  # of the JPEG that pictures are held as
@@ -75,9 +74,7 @@ class Pipeline(System):
     def __init__(self, engine: Engine, samples: Sequence[Sample], watch: StageWatch) -> None:
         self.engine, self.watch = engine, watch
         self._samples = cycle(samples)
-        self._answers: deque[Answer] = deque()
-        self._changed = threading.Condition()
-        self._error: BaseException | None = None
+        self._arriving = Arriving()
 
     def now(self) -> float:
         """Read the clock of this machine."""
@@ -92,28 +89,18 @@ class Pipeline(System):
     def _done(self, query: _Query, future: Future[Prediction]) -> None:
         """Note the answer to one picture, from a thread of the engine."""
         now = perf_counter()
-        with self._changed:
+        arriving = self._arriving
+        with arriving.changed:
             error = future.exception()
-            said = "" if error else future.result().error
-            self._error = self._error or error or (FaceportError(said) if said else None)
+            reason = "" if error else future.result().error
+            arriving.error = arriving.error or error or (FaceportError(reason) if reason else None)
             query.left -= 1
-            if not query.left or self._error:
-                self._answers.append(Answer(query.items, query.due, now))
-                self._changed.notify()
+            if not query.left or arriving.error:
+                arriving.put(Answer(query.items, query.due, now))
 
     def wait(self, until: float | None = None) -> list[Answer]:
         """Wait for answers; the first failure is raised."""
-        with self._changed:
-            while not self._answers:
-                left = None if until is None else until - perf_counter()
-                if left is not None and left <= 0:
-                    break
-                self._changed.wait(left)
-            if self._error:
-                raise self._error
-            answers = [*self._answers]
-            self._answers.clear()
-        return answers
+        return self._arriving.wait(until)
 
     def begin(self) -> None:
         """Time stages from now on."""
