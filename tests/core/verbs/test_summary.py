@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from faceport.runs.record import Record, Timing
+from faceport.verbs.show.quantities import means_nothing
 from faceport.verbs.show.summary import NONE, SAME, Summary, markdown, summarise
 
 ALWAYS = ["per second↑", "times fp32↑", "MB↓"]
@@ -171,3 +172,12 @@ def test_markdown_has_the_same_columns():
     assert line.count("---") == 6
     assert "| small | done | 0.0700 ±0.002 |" in first
     assert "| **0.0500 ±0.002** |" in second
+
+
+def test_labels_say_nothing_of_random_weights_whoever_reads_them():
+    drawn = record(weights={"net": {"random": True}})
+    assert means_nothing(drawn, "widerface_ap") and means_nothing(drawn, "of_a_plugin_that_is_not_installed")
+    assert not any(
+        means_nothing(drawn, metric) for metric in ("latency", "agreement", "work", "query", "size")
+    )
+    assert not means_nothing(record(), "widerface_ap")

@@ -31,6 +31,17 @@ class Printed:
         """Tell whether a measured number would be printed alike, or is within a share of it."""
         return abs(measured - self.value) <= max(self.half * 1.000001, within * abs(self.value))
 
+    def verdict(self, measured: float | None) -> str:
+        """Say how a measured number stands to it."""
+        if measured is None:
+            return "not measured"
+        if self.agrees(measured):
+            return "the same"
+        if not self.value:
+            return ""
+        ratio = measured / self.value
+        return f"{ratio - 1:+.2%}" if 0.5 < ratio < 2 else f"{ratio:.3g} times that"
+
 
 @dataclass(frozen=True)
 class Published:

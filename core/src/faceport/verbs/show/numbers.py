@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from faceport.plugins.index import installed
-
-if TYPE_CHECKING:
-    from faceport.runs.record import Record
 
 BETTER = ("higher", "lower")
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
@@ -44,12 +41,6 @@ def _patterns(metric: str) -> Mapping[str, Any]:
     return next((one[metric] for one in brought if metric in one), {})
 
 
-def means_nothing(record: Record, metric: str) -> bool:
-    """Tell whether labels judge weights that are random."""
-    choice = installed().get("metric", metric)
-    return record.untrained and choice is not None and bool(choice.card.get("labels", True))
-
-
 def headline(metric: str, values: Mapping[str, Any]) -> dict[str, float]:
     """Pick the numbers of a metric that compare one run with another: those of its card, else the first."""
     floats = {name: value for name, value in values.items() if isinstance(value, float)}
@@ -79,6 +70,14 @@ def number(value: float) -> str:
     if 0 < size < 1e-3:
         return f"{value:.3g}"
     return f"{value:.{4 if size <= 1 else 3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0}f}"
+
+
+def large(value: float) -> str:
+    """Write a number as tables of work do: millions and thousands of millions by M and G."""
+    for size, unit in ((1e9, "G"), (1e6, "M")):
+        if abs(value) >= size:
+            return f"{value / size:.6g}{unit}"
+    return number(value)
 
 
 def interval_text(interval: tuple[float, float] | None) -> str:

@@ -138,3 +138,10 @@ def is_accuracy(key: str, number: Number) -> bool:
     """Tell accuracies from costs: one has a direction and is none of the others."""
     group, _, name = key.partition(".")
     return bool(number.sign) and group not in COSTS and not name.endswith(("_ms", "per_second"))
+
+
+def means_nothing(record: Record, metric: str) -> bool:
+    """Tell whether labels judge weights that are random; of a metric that is not installed, they do."""
+    choice = installed().get("metric", metric)
+    labels = choice is None or bool(choice.card.get("labels", True))
+    return record.untrained and metric not in COSTS and labels

@@ -10,7 +10,8 @@ from typing import Any
 from faceport.escapes import in_markdown
 from faceport.runs.chosen import NAME
 from faceport.runs.record import Record
-from faceport.verbs.show.numbers import ARROWS, headline, interval_of, meaning, means_nothing, with_interval
+from faceport.verbs.show.numbers import ARROWS, headline, interval_of, meaning, with_interval
+from faceport.verbs.show.quantities import means_nothing
 from faceport.verbs.show.table import Cell, Column
 from faceport.verbs.show.text import listed
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from faceport.runs.published import published_of
 from faceport.runs.record import Record
-from faceport.verbs.show.numbers import is_number, number
+from faceport.verbs.show.numbers import is_number, large
+from faceport.verbs.show.quantities import means_nothing
 from faceport.verbs.show.table import Column, Row, row
 from faceport.verbs.show.terminal import console, say, show_run, show_sweep, show_table
 from faceport_bench.subjects import labels
 
 NONE = "–"
-FOR_RANDOM = ("work", "query")  # what random weights have as real ones do
 
 
 def show(records: Sequence[Record], baseline: str) -> int:
@@ -79,10 +79,10 @@ def _show_published(records: Sequence[Record], names: Sequence[str]) -> None:
             rows = groups.setdefault(", ".join(filter(None, (name, published.where))), [])
             for key, one in published.numbers.items():
                 own = measured(record.metrics, key)
-                if record.untrained and key.partition(".")[0] not in FOR_RANDOM:
+                if means_nothing(record, key.partition(".")[0]):
                     own, verdict = None, "weights are random"
                 else:
-                    verdict = _verdict(one, own)
+                    verdict = one.verdict(own)
                 rows.append(row(key, one.text, _number(own), verdict))
             notes += [f"published: {published.source}", published.note]
     if not groups:
@@ -114,24 +114,8 @@ def measured(metrics: Mapping[str, Any], key: str) -> float | None:
     return float(value) if value is not None and is_number(value) else None
 
 
-def _verdict(published: Any, own: float | None) -> str:
-    if own is None:
-        return "not measured"
-    if published.agrees(own):
-        return "the same"
-    if not published.value:
-        return ""
-    ratio = own / published.value
-    return f"{ratio - 1:+.2%}" if 0.5 < ratio < 2 else f"{ratio:.3g} times that"
-
-
 def _number(value: Any) -> str:
-    if not is_number(value):
-        return NONE
-    for size, unit in ((1e9, "G"), (1e6, "M")):
-        if abs(value) >= size:
-            return f"{value / size:.6g}{unit}"
-    return number(float(value))
+    return large(float(value)) if is_number(value) else NONE
 
 
 def _share(value: Any) -> str:

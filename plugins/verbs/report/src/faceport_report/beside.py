@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from faceport.errors import ConfigError
-from faceport.runs.published import Printed, published_of
+from faceport.runs.published import published_of
 from faceport.runs.record import Record
-from faceport.verbs.show.numbers import number
-from faceport.verbs.show.quantities import COSTS, numbers_of
+from faceport.verbs.show.numbers import large
+from faceport.verbs.show.quantities import means_nothing, numbers_of
 
 NONE = "–"
 
@@ -40,25 +40,10 @@ def beside(records: Sequence[Record], labels: Sequence[str]) -> tuple[list[Line]
         for published in some:
             for key, printed in published.numbers.items():
                 value = own[key].value if key in own else None
-                said = _said(printed, value)
-                if record.untrained and key.partition(".")[0] not in COSTS:
+                said = printed.verdict(value)
+                if means_nothing(record, key.partition(".")[0]):
                     value, said = None, "not to be compared: weights are random"
-                text = NONE if value is None else _short(value)
+                text = NONE if value is None else large(value)
                 lines.append(Line(label, key, printed.text, published.where, text, said))
             notes |= dict.fromkeys(filter(None, (f"Published: {published.source}", published.note)))
     return lines, [*notes]
-
-
-def _said(published: Printed, own: float | None) -> str:
-    if own is None:
-        return "not measured"
-    if published.agrees(own):
-        return "the same"
-    return f"{own / published.value - 1:+.2%}" if published.value else ""
-
-
-def _short(value: float) -> str:
-    for size, unit in ((1e9, "G"), (1e6, "M")):
-        if abs(value) >= size:
-            return f"{value / size:.6g}{unit}"
-    return number(value)

@@ -7,8 +7,7 @@ from typing import Any
 
 from faceport.runs.record import Record
 from faceport.runs.records import Run
-from faceport.verbs.show.numbers import means_nothing
-from faceport.verbs.show.quantities import COSTS, Number
+from faceport.verbs.show.quantities import COSTS, Number, means_nothing
 
 ASKED = ("scenario", "subject")  # how queries come: costs depend on it
 LOAD = (*ASKED, "workers", "batch_size")  # on which the time that one picture spends in a run depends, too

@@ -11,8 +11,7 @@ from faceport.engine.timing import IN_ENGINE, SERVICE, SHORTEST, STEP
 from faceport.escapes import printable
 from faceport.runs.record import Record, Timing
 from faceport.runs.records import Run
-from faceport.verbs.show.numbers import means_nothing
-from faceport.verbs.show.quantities import is_accuracy, known_keys, numbers_of, title
+from faceport.verbs.show.quantities import is_accuracy, known_keys, means_nothing, numbers_of, title
 from faceport_report.comparable import bests
 from faceport_report.curves import Curve
 from faceport_report.decide import Decision

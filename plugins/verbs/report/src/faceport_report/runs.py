@@ -9,8 +9,8 @@ from typing import Any
 
 from faceport.api import Verb
 from faceport.runs.records import Run, gather
-from faceport.verbs.show.numbers import means_nothing, with_interval
-from faceport.verbs.show.quantities import Number, known_keys, numbers_of, resolve, title
+from faceport.verbs.show.numbers import with_interval
+from faceport.verbs.show.quantities import Number, known_keys, means_nothing, numbers_of, resolve, title
 from faceport.verbs.show.summary import LACKING, NOTHING
 from faceport.verbs.show.table import Cell, Column, lines
 from faceport.verbs.show.terminal import console, say, show_line, width_of
