@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from faceport.bounds import MOST_THREADS
 from faceport.errors import ConfigError, FaceportError
 from faceport.runs.folder import run_folder
 from faceport.runs.options import EngineOptions
@@ -13,7 +14,7 @@ from faceport.shell.compose import compose_config
 from faceport.shell.flags import take_flags
 from faceport.shell.offers import offers
 from faceport.shell.sweeps import KEPT, hide_secrets
-from faceport.targets.machine import MOST_THREADS, share_cores
+from faceport.targets.machine import share_cores
 
 RUN = ["model=retinaface_mobilenet", "model.weights=random", "dataset=synthetic"]
 

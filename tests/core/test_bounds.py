@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from faceport.bounds import Amount, Count, Share, Streams, Threads
+from faceport.bounds import MOST_THREADS, Amount, Count, Share, Streams, Threads
 from faceport.errors import ConfigError
 from faceport.plugins.options import checked
 
@@ -67,4 +67,4 @@ def test_what_ships_keeps_its_bounds(word, sentence):
 
 
 def test_every_thread_of_a_machine_may_be_asked_for():
-    assert Threads.__metadata__[0].most == Streams.__metadata__[0].most == 1024
+    assert Threads.__metadata__[0].most == Streams.__metadata__[0].most == MOST_THREADS == 1024

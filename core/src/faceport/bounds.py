@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from faceport.errors import ConfigError
 
 T = TypeVar("T")
+MOST_THREADS = 1024  # more would take minutes to start, or fail
 
 
 @dataclass(frozen=True)
@@ -31,22 +33,27 @@ Share = Annotated[float, Between(0, 1)]
 Amount = Annotated[float, Between(0)]
 Count = Annotated[int, Between(1)]
 Rounds = Annotated[int, Between(0, 1_000_000)]
-Streams = Annotated[int, Between(1, 1024)]
-Threads = Annotated[int, Between(0, 1024)]  # 0: as suits; more, no machine has use for
-PLAIN = {"Share": "float", "Amount": "float"} | dict.fromkeys(
-    ("Count", "Rounds", "Streams", "Threads"), "int"
-)
+Streams = Annotated[int, Between(1, MOST_THREADS)]
+Threads = Annotated[int, Between(0, MOST_THREADS)]  # 0: as suits
+PLAIN = {name: one.__origin__.__name__ for name, one in [*vars().items()] if get_origin(one) is Annotated}
 
 
 def within_bounds(options: T) -> T:
     """Give options as they are; refuse those that lie beyond the bounds of their types."""
-    for name, hint in get_type_hints(type(options), include_extras=True).items():
+    schema: Any = type(options)
+    for name, bound in _bounds_of(schema):
         value = getattr(options, name)
-        for bound in _bounds(hint):
-            for one in value if isinstance(value, list | tuple) else [value]:
-                if isinstance(one, int | float) and not isinstance(one, bool) and one not in bound:
-                    raise ConfigError(f"option '{name}' is {value}, {bound}.")
+        for one in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(one, int | float) and not isinstance(one, bool) and one not in bound:
+                raise ConfigError(f"option '{name}' is {value}, {bound}.")
     return options
+
+
+@lru_cache
+def _bounds_of(schema: type) -> tuple[tuple[str, Between], ...]:
+    """Find the bounds in the types of a class of options; options are made again and again."""
+    hints = get_type_hints(schema, include_extras=True)
+    return tuple((name, bound) for name, hint in hints.items() for bound in _bounds(hint))
 
 
 def _bounds(hint: Any) -> Iterator[Between]:

@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
+from faceport.bounds import MOST_THREADS
 from faceport.errors import ConfigError, explain_import
 from faceport.processors import processors
 from faceport.targets.sentences import reason
-
-MOST_THREADS = 1024  # more would take minutes to start, or fail
 
 
 def not_importable(cure: str, *modules: str) -> str:
