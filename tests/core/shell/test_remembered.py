@@ -9,7 +9,7 @@ import pytest
 from faceport.shell import compose
 from faceport.shell.cli import run_command
 from faceport.shell.offers import offers
-from faceport.shell.remembered import FOLDER, MOST_KEPT, recall, remember
+from faceport.shell.remembered import FOLDER, MOST_KEPT, place_of, recall, remember
 
 WORDS = ["model=retinaface_mobilenet", "model.weights=random", "dataset=synthetic", "dataset.count=2"]
 
@@ -25,19 +25,19 @@ def kept(words, folder=None):
     """Compose and keep, then look for what was kept."""
     offered = offers("run")
     config = compose.compose_config("run", words, folder)
-    remember(offered, words, folder, config)
-    known = recall(offered, words, folder)
+    remember(place_of(offered, words, folder), folder, config)
+    known = recall(place_of(offered, words, folder))
     assert known in (None, config)
     return known
 
 
 def test_the_same_words_give_the_same_configuration(here):
-    assert recall(offers("run"), WORDS, None) is None
+    assert recall(place_of(offers("run"), WORDS, None)) is None
     config = kept(WORDS)
     assert config["dataset"]["count"] == 2
     assert list(config) == list(compose.compose_config("run", WORDS))
-    assert recall(offers("run"), WORDS[:-1], None) is None
-    assert recall(offers("predict"), WORDS, None) is None
+    assert recall(place_of(offers("run"), WORDS[:-1], None)) is None
+    assert recall(place_of(offers("predict"), WORDS, None)) is None
 
 
 def test_a_preset_that_changes_is_read_again(here):
@@ -45,10 +45,21 @@ def test_a_preset_that_changes_is_read_again(here):
     preset.parent.mkdir(parents=True)
     for threads in (1, 2, 3):  # of one size, perhaps in one tick of the clock
         preset.write_text(f"defaults: [onnxruntime]\nthreads: {threads}\n")
-        assert recall(offers("run"), [*WORDS, "target=mine"], None) is None
+        assert recall(place_of(offers("run"), [*WORDS, "target=mine"], None)) is None
         assert kept([*WORDS, "target=mine"])["target"]["threads"] == threads
     preset.unlink()
-    assert recall(offers("run"), [*WORDS, "target=mine"], None) is None
+    assert recall(place_of(offers("run"), [*WORDS, "target=mine"], None)) is None
+
+
+def test_what_changes_while_it_is_composed_is_composed_again(here):
+    preset, words = here / "conf/target/mine.yaml", [*WORDS, "target=mine"]
+    preset.parent.mkdir(parents=True)
+    preset.write_text("defaults: [onnxruntime]\nthreads: 1\n")
+    place = place_of(offers("run"), words, None)
+    config = compose.compose_config("run", words)
+    preset.write_text("defaults: [onnxruntime]\nthreads: 2\n")
+    remember(place, None, config)
+    assert recall(place) == config and recall(place_of(offers("run"), words, None)) is None
 
 
 @pytest.mark.parametrize(
@@ -79,7 +90,7 @@ def test_what_cannot_be_read_is_composed_anew(here):
     [file] = here.glob(f"cache/{FOLDER}/*.json")
     for damage in ("", "{", "[]", "null"):
         file.write_text(damage)
-        assert recall(offers("run"), WORDS, None) is None
+        assert recall(place_of(offers("run"), WORDS, None)) is None
 
 
 def test_it_does_not_grow_forever(here):

@@ -80,13 +80,14 @@ def _plain(offered: Offers, words: list[str]) -> int:
 def _composed(offered: Offers, words: list[str]) -> int:
     """Compose the configuration of a verb and act on it, once or in a sweep, or let Hydra show it."""
     from faceport.shell.flags import take_flags
-    from faceport.shell.remembered import recall, remember
+    from faceport.shell.remembered import place_of, recall, remember
     from faceport.shell.words import sort_words
 
     flags, rest = take_flags(offered, words)
     overrides, plain = sort_words(offered, rest)
     single = not (flags.sweep or flags.shown or offered.together or offered.space)
-    known = recall(offered, overrides, flags.folder) if single else None
+    place = place_of(offered, overrides, flags.folder) if single else None
+    known = recall(place)
     if known is not None:
         return _act(offered.verb, {**known, offered.words: plain} if plain else known)
     from faceport.shell.overrides import parse, refuse_of_sweeps, refuse_twice
@@ -115,7 +116,7 @@ def _composed(offered: Offers, words: list[str]) -> int:
         config, space = compose_space(offered, overrides, flags.folder)
         return _act(offered.verb, {**config, SPACE: space})
     config = compose_config(offered.verb, overrides, flags.folder)
-    remember(offered, overrides, flags.folder, config)
+    remember(place, flags.folder, config)
     if plain:
         config[offered.words] = plain
     return _act(offered.verb, config)

@@ -29,9 +29,8 @@ REFERENCE = "${"  # to what only Hydra resolves
 ELSEWHERE = ("experiment", "artifact", "hydra")  # keys whose values name files of another kind, or tell notes
 
 
-def recall(offered: Offers, words: Sequence[str], folder: Path | None) -> dict[str, Any] | None:
-    """Give the configuration that these words had before, if nothing has changed since."""
-    place = _place(offered, words, folder)
+def recall(place: Path | None) -> dict[str, Any] | None:
+    """Give the configuration that is kept in a place, if one is."""
     if place is None:
         return None
     with suppress(OSError, ValueError):
@@ -41,12 +40,14 @@ def recall(offered: Offers, words: Sequence[str], folder: Path | None) -> dict[s
     return None
 
 
-def remember(offered: Offers, words: Sequence[str], folder: Path | None, config: dict[str, Any]) -> None:
-    """Keep what words were composed to, for the next time; a full disk is no reason to fail."""
+def remember(place: Path | None, folder: Path | None, config: dict[str, Any]) -> None:
+    """Keep what was composed in its place, for the next time; a full disk is no reason to fail."""
     from faceport.networks.sources.addresses import redacted
 
-    place, text = _place(offered, words, folder), json.dumps(config, default=str)
-    if place is None or json.loads(text) != config or redacted(text) != text or _refers(folder):
+    if place is None:
+        return
+    text = json.dumps(config, default=str)
+    if json.loads(text) != config or redacted(text) != text or _refers(folder):
         return
     with suppress(OSError, FaceportError):
         remove_leftovers(place.parent, below=False)
@@ -56,8 +57,8 @@ def remember(offered: Offers, words: Sequence[str], folder: Path | None, config:
             old.unlink(missing_ok=True)
 
 
-def _place(offered: Offers, words: Sequence[str], folder: Path | None) -> Path | None:
-    """Name the file of a command line; None for one that is always composed anew."""
+def place_of(offered: Offers, words: Sequence[str], folder: Path | None) -> Path | None:
+    """Name the file of a command line, as all that it depends on is now; None: it is always composed anew."""
     keys = {word.partition("=")[0].lstrip("+~").partition(".")[0].partition("/")[0] for word in words}
     if keys & {*ELSEWHERE} or any(REFERENCE in word for word in words):
         return None
