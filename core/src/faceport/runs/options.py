@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
 
-from faceport.bounds import Amount, Rounds
+from faceport.bounds import MOST_THREADS, Amount, Rounds
 from faceport.engine.flow import Settings
-from faceport.targets.machine import MOST_THREADS
 
 T = TypeVar("T")
 
@@ -127,3 +126,17 @@ class ArtifactOptions(CalibratedOptions):
     """What networks are compiled with, or where they lie compiled."""
 
     artifact: str | None = None
+
+
+@dataclass(frozen=True)
+class ResultOptions(EngineOptions, CompleteOptions, ArtifactOptions):
+    """What drives a dataset through a model, and where its record goes."""
+
+    fresh: bool | None = None
+    out: str = "runs"
+    record: str | None = None
+    published: Any = None
+
+    def __post_init__(self) -> None:
+        EngineOptions.__post_init__(self)
+        CompleteOptions.__post_init__(self)

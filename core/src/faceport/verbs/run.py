@@ -19,7 +19,7 @@ from faceport.errors import FaceportError, WaitingError
 from faceport.progress import progress
 from faceport.runs.ahead import Ahead
 from faceport.runs.folder import alone_in, is_marked, run_folder, run_mark, write_mark
-from faceport.runs.options import ArtifactOptions, CompleteOptions, EngineOptions
+from faceport.runs.options import ResultOptions
 from faceport.runs.plan import Plan, make_plan
 from faceport.runs.provenance import artifact_facts, surroundings
 from faceport.runs.record import FILE as RECORD
@@ -33,18 +33,10 @@ from faceport.verbs.recorded import Recorded, keep
 
 
 @dataclass(frozen=True)
-class RunOptions(EngineOptions, CompleteOptions, ArtifactOptions):
+class RunOptions(ResultOptions):
     """Options of a run beside its groups."""
 
     official: bool = False
-    fresh: bool | None = None
-    out: str = "runs"
-    record: str | None = None
-    published: Any = None
-
-    def __post_init__(self) -> None:
-        EngineOptions.__post_init__(self)
-        CompleteOptions.__post_init__(self)
 
 
 class Run(Recorded):

@@ -13,7 +13,7 @@ from faceport.api import Verb
 from faceport.plugins.loading import create
 from faceport.progress import progress
 from faceport.runs.folder import alone_in, run_folder
-from faceport.runs.options import ArtifactOptions, CompleteOptions, EngineOptions, at_least_one
+from faceport.runs.options import ResultOptions, at_least_one
 from faceport.runs.plan import make_plan
 from faceport.runs.record import FILE, Record, second_place
 from faceport_scale.dispatch import Dispatch
@@ -24,21 +24,16 @@ OWN = ("shards", "processes", "attempts", "straggler")  # options that no run ha
 
 
 @dataclass(frozen=True)
-class SpreadOptions(EngineOptions, CompleteOptions, ArtifactOptions):
+class SpreadOptions(ResultOptions):
     """Options of the whole run beside its groups."""
 
     shards: int = 16
     processes: int | None = None
     attempts: int = 3
     straggler: float = 4.0
-    fresh: bool | None = None
-    out: str = "runs"
-    record: str | None = None
-    published: Any = None
 
     def __post_init__(self) -> None:
-        EngineOptions.__post_init__(self)
-        CompleteOptions.__post_init__(self)
+        super().__post_init__()
         at_least_one(shards=self.shards, processes=self.processes, attempts=self.attempts)
         if self.part is not None:
             raise ValueError(f"part is {self.part}, and shards are parts already: faceport run does one part")
