@@ -9,10 +9,10 @@ import pytest
 from faceport.api import Artifact
 from faceport.artifacts.shapes import compile_network, open_network
 from faceport.errors import ConfigError, FaceportError
-from faceport.networks.parity import compare_calls, worst
 from faceport.plugins.loading import create
-from faceport.testing.tiny import draw_inputs, right_outputs, tiny_source
+from faceport.testing.tiny import draw_inputs, tiny_source
 from tests.cli import faceport
+from tests.plugins.pixels import error_of
 from tests.simulated.ascend import SITE, calls, install
 
 pytest.importorskip("onnxruntime")
@@ -42,9 +42,7 @@ def compiled(chosen, folder: Path, free: bool = True) -> Artifact:
 
 
 def check(network, session, *batches) -> None:
-    found = session.run_many(batches)
-    right = [right_outputs(network, inputs) for inputs in batches]
-    assert worst(compare_calls(right, found))[1] < FP16
+    assert error_of(network, session, *batches) < FP16
 
 
 @pytest.mark.parametrize("runner", ["ais_bench", "msame"])

@@ -5,19 +5,17 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from faceport.api import Artifact
-from faceport.artifacts.shapes import compile_network, open_network
+from faceport.artifacts.shapes import open_network
 from faceport.errors import ConfigError, FaceportError
-from faceport.networks.parity import compare_calls, worst
 from faceport.plugins.loading import create
-from faceport.testing.tiny import HEIGHT, WIDTH, right_outputs, tiny_source
 from tests.cli import faceport
+from tests.plugins.pixels import compiled_for_pixels, error_of, pixels_of
 from tests.simulated.drpai import commands, install
 
 pytest.importorskip("onnxruntime")
@@ -40,26 +38,15 @@ def target(rz: dict, **options):
 
 
 def draw_pixels(rows: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """Draw pictures and normalise them as the tiny network says."""
-    rng = np.random.default_rng([seed, rows])
-    pixels = rng.integers(0, 256, (rows, 3, HEIGHT, WIDTH)) // rng.integers(1, 9, (rows, 1, 1, 1))
-    mean, std = (np.float32(PIXELS[name]).reshape(3, 1, 1) for name in ("mean", "std"))
-    return {"image": ((pixels - mean) / std).astype(np.float32)}
+    return pixels_of(PIXELS, rows, seed)
 
 
 def compiled(chosen, folder: Path, preprocessing: dict = PIXELS) -> Artifact:
-    (folder / "source").mkdir()
-    (folder / "artifact").mkdir()
-    source = tiny_source("onnx", False, folder / "source")
-    source = replace(source, network=replace(source.network, preprocessing=preprocessing))
-    compile_network(chosen, source, folder / "artifact", [draw_pixels(5), draw_pixels(1)])
-    return Artifact(folder / "artifact", source.network, {})
+    return compiled_for_pixels(chosen, folder, preprocessing, [draw_pixels(5), draw_pixels(1)])
 
 
 def check(artifact: Artifact, session, tolerance: float, *batches) -> None:
-    found = session.run_many(batches)
-    right = [right_outputs(artifact.network, inputs) for inputs in batches]
-    assert worst(compare_calls(right, found))[1] < tolerance
+    assert error_of(artifact.network, session, *batches) < tolerance
 
 
 @pytest.mark.parametrize("board", BOARDS)
