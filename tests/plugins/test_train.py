@@ -1,5 +1,6 @@
 """Training: targets and losses against formulas in numpy, augmentation, schedules, and one whole training."""
 
+import json
 import math
 
 import numpy as np
@@ -15,6 +16,7 @@ from faceport_pipnet.decode import decode
 from faceport_train.augment import WAYS, Manner, spoil
 from faceport_train.order import Order
 from faceport_train.recipe import Schedule
+from faceport_train.training import loop
 from faceport_train.training.steps import rate
 
 DATA = ["dataset=synthetic", "dataset.faces=[1,1]", "dataset.size=[96,96]", "validation.share=0"]
@@ -140,6 +142,34 @@ def test_parts_of_a_batch_make_the_same_step(tmp_path):
     ]
     whole, parts = (record.metrics["training"]["loss"] for record in found)
     assert parts == pytest.approx(whole, rel=1e-5)
+
+
+def losses(folder):
+    [log] = folder.glob("*/log.jsonl")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    return {line["step"]: line["loss"] for line in lines if "loss" in line}
+
+
+def test_the_log_of_a_resumed_training_has_means_of_its_own_steps(tmp_path, monkeypatch):
+    words = ["dataset.count=4", "recipe.batch=4", "steps=6", "keep_every=3"]
+    act([*words, "log_every=1"], tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "write_state", interrupted(loop.write_state))
+        with pytest.raises(KeyboardInterrupt):
+            act([*words, "log_every=4"], tmp_path / "resumed")
+    act([*words, "log_every=4"], tmp_path / "resumed")
+    each, found = losses(tmp_path / "whole"), losses(tmp_path / "resumed")
+    assert found == {4: pytest.approx(each[4]), 6: pytest.approx((each[5] + each[6]) / 2)}
+
+
+def interrupted(write):
+    """Write, and end as Ctrl-C does."""
+
+    def written(*arguments):
+        write(*arguments)
+        raise KeyboardInterrupt
+
+    return written
 
 
 @pytest.mark.parametrize(

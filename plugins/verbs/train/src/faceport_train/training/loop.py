@@ -63,7 +63,8 @@ def train(
     world.wait()  # all have read it before anybody writes
     log = Log(folder, found["step"], tensorboard) if world.first else None
     trainer.train()
-    sums: dict[str, float] = {}
+    sums: dict[str, float] = {}  # over the steps since the last line of the log, or since the beginning here
+    since = 0
     steps = range(found["step"], rhythm.end)
     try:
         with progress("training", rhythm.end) as shown:
@@ -75,14 +76,13 @@ def train(
                 found |= {"step": step + 1, "loss": parts["loss"]}
                 for name, value in parts.items():
                     sums[name] = sums.get(name, 0.0) + value
-                done = step + 1
+                done, since = step + 1, since + 1
                 if done % rhythm.log == 0 or done == rhythm.end:
-                    since = (done - 1) % rhythm.log + 1
                     if log:
                         rate = trainer.optimiser.param_groups[0]["lr"]
                         means = {name: value / since for name, value in sums.items()}
                         log.write(done, epoch=round(done / order.steps, 4), lr=rate, **means)
-                    sums = {}
+                    sums, since = {}, 0
                 if judge and world.first and (done % rhythm.judge == 0 or done == rhythm.end):
                     number = judge(trainer.best)
                     if number is not None and log:
