@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from faceport.data import bounds
+from faceport.data import unpacking
 from faceport.data.archive import open_archive, open_root
 from faceport.errors import FaceportError, MissingError
 
@@ -119,20 +119,20 @@ LOCAL, CENTRAL = b"PK\x03\x04", b"PK\x01\x02"
 
 
 def test_a_zip_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(bounds, "UNSUSPICIOUS", 1 << 20)
+    monkeypatch.setattr(unpacking, "UNSUSPICIOUS", 1 << 20)
     path = zip_of(tmp_path / "bomb.zip", a=b"\0" * (3 << 20), b=b"\0" * (1 << 20))
     archive = open_archive(path)
     with pytest.raises(OSError, match=r"a in .*bomb\.zip would grow from .* as only a zip bomb does"):
         archive.read("a")
     assert len(archive.read("b")) == 1 << 20, "small enough to do no harm"
-    monkeypatch.setattr(bounds, "MOST_BYTES", 1000)
+    monkeypatch.setattr(unpacking, "MOST_BYTES", 1000)
     with pytest.raises(OSError, match="more than the 1,000 that are read"):
         archive.read("b")
 
 
 @pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz"])
 def test_a_tar_bomb_is_not_unpacked(tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(bounds, "UNSUSPICIOUS", 1 << 20)
+    monkeypatch.setattr(unpacking, "UNSUSPICIOUS", 1 << 20)
     path = tmp_path / "bomb.tar"
     with tarfile.open(path, mode) as archive:
         for i in range(3):  # each is small enough, all together are not

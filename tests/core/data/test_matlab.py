@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from faceport.data import bounds
+from faceport.data import unpacking
 from faceport.data.matlab import read_matlab, text_in
 from faceport.errors import FaceportError
 from tests.attack.test_readers import packed, same
@@ -112,7 +112,7 @@ def test_cells_in_cells_without_end_are_refused():
 
 
 def test_a_packed_variable_that_is_a_bomb_is_not_unpacked(monkeypatch):
-    monkeypatch.setattr(bounds, "UNSUSPICIOUS", 1 << 20)
+    monkeypatch.setattr(unpacking, "UNSUSPICIOUS", 1 << 20)
     bomb = saved({"a": np.zeros((1 << 10, 1 << 9))}, do_compression=True)
     with pytest.raises(FaceportError, match="a variable would grow from .* as only a zip bomb does"):
         read_matlab("x.mat", bomb, ["a"])

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from faceport.data.bounds import check_ratio, check_unpacked
+from faceport.data.unpacking import check_ratio, check_unpacked
 from faceport.errors import FaceportError, MissingError
 from faceport.files import MOST_BYTES, expand, read_file, state_of
 from faceport.places import OutsideError, inside

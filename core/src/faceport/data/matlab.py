@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faceport.data.bounds import check_unpacked
+from faceport.data.unpacking import check_unpacked
 from faceport.errors import FaceportError
 
 Buffer = bytes | memoryview

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from faceport.data.bounds import check_unpacked
 from faceport.data.crops import grown
 from faceport.data.labelled import LabelledPictures
+from faceport.data.unpacking import check_unpacked
 from faceport.errors import FaceportError, ImageError
 from faceport.escapes import printable
 from faceport.types import Crops, Faces, Image, Sample
