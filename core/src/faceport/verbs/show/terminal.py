@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from faceport.runs.record import FILE, Record, Timing
 from faceport.verbs.show.numbers import interval_of, interval_text, is_number, meaning, number
 from faceport.verbs.show.summary import NONE, Settings, summarise
 from faceport.verbs.show.table import Cell, Column, Line, Row, lines, row
-from faceport.verbs.show.text import accept_all, wrap
+from faceport.verbs.show.text import accept_all, columns_are_set, wrap
 
 ORDER = (DRAW, "decode", "preprocess", "network:", "postprocess", SERVICE, IN_ENGINE)  # how stages begin
 
@@ -32,8 +31,7 @@ def console(stderr: bool = False) -> Console:
 
 def width_of(out: Console) -> int | None:
     """Tell how many letters a line may have: of a terminal, or COLUMNS; None: as many as there are."""
-    asked = os.environ.get("COLUMNS", "").isdecimal()
-    return out.width if out.is_terminal or asked else None
+    return out.width if out.is_terminal or columns_are_set() else None
 
 
 def say(out: Console, text: str, style: str = "", indent: int = 0) -> None:

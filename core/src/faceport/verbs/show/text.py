@@ -63,10 +63,14 @@ def wrap(text: str, width: int | None, indent: int = 0) -> list[str]:
     return [*lines, line]
 
 
+def columns_are_set() -> bool:
+    """Tell whether somebody says how wide tables are to be, a pipe's too."""
+    return os.environ.get("COLUMNS", "").isdecimal()
+
+
 def width_of(stream: TextIO) -> int | None:
     """Tell how many letters a line may have: of a terminal, or COLUMNS; None: as many as there are."""
-    asked = os.environ.get("COLUMNS", "").isdecimal()
-    return shutil.get_terminal_size().columns if stream.isatty() or asked else None
+    return shutil.get_terminal_size().columns if stream.isatty() or columns_are_set() else None
 
 
 def print_sentence(text: str, indent: int = 0, stream: TextIO | None = None) -> None:
